@@ -1,0 +1,80 @@
+"""Every knob, in one pydantic model a step, with the field's names and the defaults.
+
+    >>> EventSettings().max_gap_frames
+    10
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion"]
+ModelKind = Literal["rf", "logreg", "gb"]
+PoseBackend = Literal["auto", "movenet", "yolo"]
+CutMode = Literal["exact", "fast"]
+
+
+class Settings(BaseModel):
+    """Base: unknown names are refused and a value cannot change under a running job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GuardrailSettings(Settings):
+    """Which sampled frames are good enough to measure a body on. Lengths are fractions of the frame's height."""
+
+    edge_margin: float = Field(0.02, ge=0, lt=0.5)
+    """A box closer than this to the border of the frame is cut off (fraction of the frame's width or height)."""
+    min_torso_len: float = Field(0.02, ge=0)
+    """Shortest torso that is measured, as a fraction of the frame's height."""
+    min_tuck_ratio: float = Field(0.2, ge=0)
+    """A leg shorter than this many torso lengths is a failed pose."""
+
+
+class PoseSettings(Settings):
+    """How people are found."""
+
+    backend: PoseBackend = "auto"
+    weights: str | None = None
+    """Path of YOLO-pose weights (``.pt``, ``.onnx`` or an OpenVINO folder); None looks for them in the workspace."""
+    sample_stride: int = Field(2, ge=1)
+    """Every n-th decoded frame is looked at: 2 gives about 15 fps on 30 fps footage."""
+
+
+class EventSettings(Settings):
+    """From probabilities to events."""
+
+    default_threshold: float = Field(0.5, ge=0, le=1)
+    required_streak: int = Field(1, ge=1)
+    """So many sampled frames in a row must pass before an event begins."""
+    timestamp_cooldown_s: float = Field(1.0, ge=0)
+    """An event whose peak comes sooner than this after the last event's peak is dropped (the weaker one goes)."""
+    max_gap_frames: int = Field(10, ge=0)
+    """Events are joined across gaps of at most this many decoded frames."""
+    min_event_s: float = Field(0.0, ge=0)
+    """Shorter events are dropped."""
+
+
+class ClipSettings(Settings):
+    """From events to clips."""
+
+    clip_padding_s: float = Field(2.0, ge=0)
+    """Seconds kept before the first and after the last frame of what a clip shows."""
+    merge_gap_s: float = Field(6.0, ge=0)
+    """Events at most this far apart share a clip."""
+    mode: CutMode = "exact"
+
+
+class TrainSettings(Settings):
+    """How a detector is trained."""
+
+    feature_set: FeatureSet = "motion"
+    model: ModelKind = "rf"
+    min_overlap_frames: int = Field(1, ge=1)
+    """A sampled frame is positive if at least this many of the decoded frames it stands for lie in an interval."""
+    test_frac: float = Field(0.2, gt=0, lt=1)
+    """Last part of the session held out, as the original does."""
+    trees: int = Field(200, ge=1)
+    seed: int = 42
