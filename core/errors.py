@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this"."""
+"""The exceptions that are no faults of Trickline's."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The command line prints it without a traceback and exits with 2; the app shows it as a message. Anything else that is
     raised is a fault of Trickline's and keeps its traceback.
     """
+
+
+class Cancelled(Exception):
+    """The user stopped a step: nothing half-written is left, finished parts stay, and a later run carries on there."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,16 +58,25 @@ class Event(Interval):
     """0 to 1: how sure the detector is."""
 
 
-def merge(intervals: Iterable[Interval], max_gap_frames: int = 0) -> list[Interval]:
-    """Join intervals of one label that overlap or have at most ``max_gap_frames`` frames between them."""
-    joined: list[Interval] = []
+AnyInterval = TypeVar("AnyInterval", bound=Interval)
+
+
+def merge(intervals: Iterable[AnyInterval], max_gap_frames: int = 0) -> list[AnyInterval]:
+    """Join intervals of one label that overlap or have at most ``max_gap_frames`` frames between them.
+
+    Returns them in the order of their frames. Events that are joined keep the largest of their confidences.
+    """
+    joined: list[AnyInterval] = []
     for interval in sorted(intervals, key=lambda i: (i.label, i.start_frame, i.end_frame)):
         last = joined[-1] if joined else None
         if last and last.label == interval.label and interval.start_frame - last.end_frame - 1 <= max_gap_frames:
-            joined[-1] = replace(last, end_frame=max(last.end_frame, interval.end_frame))
+            last = replace(last, end_frame=max(last.end_frame, interval.end_frame))
+            if isinstance(last, Event) and isinstance(interval, Event):
+                last = replace(last, confidence=max(last.confidence, interval.confidence))
+            joined[-1] = last
         else:
             joined.append(interval)
-    return sorted(joined)
+    return sorted(joined, key=lambda i: (i.start_frame, i.end_frame, i.label))
 
 
 def frame_mask(intervals: Iterable[Interval], n_frames: int) -> NDArray[np.bool_]:

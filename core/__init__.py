@@ -1,0 +1,3 @@
+"""Trickline: footage in, tricks found, clips out."""
+
+__version__ = "0.1.0"

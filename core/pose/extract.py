@@ -1,0 +1,185 @@
+"""From a video to its pose table and camera table, in parts that survive a stop.
+
+A decoder and the camera's motion run in the calling thread while the network works in others. Every part of 256 sampled
+frames is written before the next begins, and starts its corner tracking anew, so a run that was stopped carries on at its
+last part and ends with the very same tables.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.atomic import atomic_path, make_folder
+from core.errors import Cancelled
+from core.motion import LONG_SIDE, CameraMotion, MotionEstimator
+from core.pose import People, PoseEstimator
+from core.pose.subject import link
+from core.pose.table import CameraTable, PoseTable
+from core.video import Video
+
+PART_FRAMES = 256
+"""Sampled frames in a part: at 15 a second a stop loses at most 17 s of footage."""
+WORKERS = max(1, min(8, os.cpu_count() or 1))
+_AHEAD = 4 * WORKERS  # pictures that wait for the network: bounds the memory
+
+Progress = Callable[[int, int], None]
+"""Called with the number of frames done and of all frames."""
+
+
+@dataclass
+class Seconds:
+    """Where the time went. ``pose`` is summed over the threads, the others are the calling thread's."""
+
+    decode: float = 0.0
+    pose: float = 0.0
+    motion: float = 0.0
+
+
+def extract(
+    video: Video,
+    estimator: PoseEstimator,
+    stride: int,
+    pose_path: Path,
+    camera_path: Path,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Seconds:
+    """Look at every ``stride``-th frame and write both tables; at once if they are there, on from the last part if not.
+
+    Raises:
+        Cancelled: ``cancelled`` said so; finished parts stay.
+        UserError: the video cannot be decoded or the folder cannot be written.
+    """
+    seconds = Seconds()
+    if pose_path.exists() and camera_path.exists():
+        return seconds
+    parts = camera_path.with_name(camera_path.name + ".parts")
+    make_folder(parts)
+    frames = range(0, video.n_frames, stride)
+    done = _finished_parts(parts)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        looked = _look(video, estimator, frames, done * PART_FRAMES, pool, seconds)
+        for number, (pose, camera) in enumerate(_tables(looked, frames, done), start=done):
+            _write(pose.to_arrow(), parts / f"{number:06d}.pose.parquet")
+            _write(camera.to_arrow(), parts / f"{number:06d}.camera.parquet")  # last: its presence means the part is whole
+            if progress:
+                progress(min((number + 1) * PART_FRAMES * stride, video.n_frames), video.n_frames)
+            if cancelled and cancelled():
+                raise Cancelled
+    _join(parts, pose_path, camera_path, video.info.width / video.info.height)
+    return seconds
+
+
+def _look(
+    video: Video, estimator: PoseEstimator, frames: range, begin: int, pool: ThreadPoolExecutor, seconds: Seconds
+) -> Iterator[tuple[int, float, CameraMotion, People]]:
+    """Every sampled frame from the ``begin``-th on: frame, time, camera motion, people."""
+    cv2.setNumThreads(1)  # the threads belong to the network
+    size = video.fit(estimator.long_side)
+    small = video.fit(LONG_SIDE)
+    motion = MotionEstimator()
+    waiting: deque[tuple[int, float, CameraMotion, Future[People]]] = deque()
+
+    def timed(image: np.ndarray) -> People:
+        started = time.perf_counter()
+        people = estimator.estimate(image)
+        seconds.pose += time.perf_counter() - started
+        return people
+
+    last_gray, part = None, -1
+    clock = time.perf_counter()
+    start = frames[max(0, begin - 1)] if begin < len(frames) else video.n_frames
+    for picture in video.pictures(frames.step, start):
+        image, gray = picture.rgb(*size), picture.gray(*small)
+        now = time.perf_counter()
+        seconds.decode += now - clock
+        number = picture.index // frames.step
+        if number // PART_FRAMES != part:
+            part = number // PART_FRAMES
+            motion.reset()
+            if last_gray is not None:
+                motion.step(last_gray)
+        moved = motion.step(gray)
+        last_gray = gray
+        clock = time.perf_counter()
+        seconds.motion += clock - now
+        if number < begin:
+            continue
+        waiting.append((picture.index, picture.time_s, moved, pool.submit(timed, image)))
+        if len(waiting) >= _AHEAD:
+            index, time_s, earlier, people = waiting.popleft()
+            yield index, time_s, earlier, people.result()
+            clock = time.perf_counter()
+    for index, time_s, earlier, people in waiting:
+        yield index, time_s, earlier, people.result()
+
+
+def _tables(
+    looked: Iterable[tuple[int, float, CameraMotion, People]], frames: range, done: int
+) -> Iterator[tuple[PoseTable, CameraTable]]:
+    """Gather the frames of each part. A damaged frame may be missing, so parts go by frame number, not by count."""
+    part: list[tuple[int, float, CameraMotion, People]] = []
+    number = done
+    for entry in looked:
+        while entry[0] // frames.step >= (number + 1) * PART_FRAMES:
+            yield _table(part)
+            part, number = [], number + 1
+        part.append(entry)
+    if part:
+        yield _table(part)
+
+
+def _table(part: list[tuple[int, float, CameraMotion, People]]) -> tuple[PoseTable, CameraTable]:
+    counts = [len(people.score) for *_, people in part]
+    frame = np.array([entry[0] for entry in part], np.int32)
+    time_s = np.array([entry[1] for entry in part], np.float64)
+    pose = PoseTable(
+        np.repeat(frame, counts),
+        np.repeat(time_s, counts),
+        np.full(sum(counts), -1, np.int32),
+        np.concatenate([np.zeros(0, np.float32), *(people.score for *_, people in part)]),
+        np.concatenate([np.zeros((0, 4), np.float32), *(people.boxes for *_, people in part)]),
+        np.concatenate([np.zeros((0, 17, 3), np.float32), *(people.keypoints for *_, people in part)]),
+    )
+    columns = [np.array([getattr(motion, f.name) for _, _, motion, _ in part], np.float64) for f in fields(CameraMotion)]
+    return pose, CameraTable(frame, time_s, *columns)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _finished_parts(parts: Path) -> int:
+    number = 0
+    while (parts / f"{number:06d}.camera.parquet").exists():
+        number += 1
+    return number
+
+
+def _join(parts: Path, pose_path: Path, camera_path: Path, aspect: float) -> None:
+    """One file each from the parts, a row group a part, persons linked over the whole video."""
+    cameras = [pq.read_table(path) for path in sorted(parts.glob("*.camera.parquet"))]
+    poses = [pq.read_table(path) for path in sorted(parts.glob("*.pose.parquet"))[: len(cameras)]]
+    camera = CameraTable.from_arrow(pa.concat_tables(cameras))
+    linked = link(PoseTable.from_arrow(pa.concat_tables(poses)), camera, aspect).to_arrow()
+    with atomic_path(pose_path) as temporary, pq.ParquetWriter(temporary, linked.schema) as writer:
+        at = 0
+        for table in poses:
+            writer.write_table(linked.slice(at, table.num_rows))
+            at += table.num_rows
+    _write(camera.to_arrow(), camera_path)
+    shutil.rmtree(parts)
+

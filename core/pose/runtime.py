@@ -1,0 +1,110 @@
+"""Running a network file: OpenVINO where it is installed, LiteRT for ``.tflite`` files without it.
+
+Both run the same MoveNet file. OpenVINO uses bfloat16 units where the processor has them (twice as fast); LiteRT computes in
+float32 everywhere. Measured difference on the same picture: under 0.02 in score, under 0.002 of the frame in place.
+"""
+
+from __future__ import annotations
+
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Network(Protocol):
+    """A loaded network with one picture in and one array out, safe to call from several threads."""
+
+    runtime: str
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The output for one RGB picture, uint8, shape ``(h, w, 3)``, without the batch axis."""
+
+
+class OpenVinoNetwork:
+    """A network in any file format that OpenVINO reads (IR, ONNX, TFLite), one thread a call.
+
+    Args:
+        path: the network file.
+        scaled_nchw: the network takes float pictures in 0..1, channels first (as YOLO does), and not uint8 pixels.
+    """
+
+    runtime = "openvino"
+
+    def __init__(self, path: Path, scaled_nchw: bool) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._model = self._core.read_model(path)
+        self._scaled_nchw = scaled_nchw
+        self._compiled: dict[tuple[int, int], Any] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        size = image.shape[:2]
+        requests = self._local.__dict__
+        if size not in requests:
+            requests[size] = self._compile(size).create_infer_request()
+        request = requests[size]
+        request.infer([image[None]], share_inputs=True)
+        return np.array(request.get_output_tensor().data[0], dtype=np.float32)
+
+    def _compile(self, size: tuple[int, int]) -> Any:
+        from openvino import Layout, Type
+        from openvino.preprocess import PrePostProcessor
+
+        with self._lock:
+            if size not in self._compiled:
+                model = self._model.clone()
+                model.reshape([1, 3, *size] if self._scaled_nchw else [1, *size, 3])
+                if self._scaled_nchw:
+                    steps = PrePostProcessor(model)
+                    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+                    steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
+                    steps.input().model().set_layout(Layout("NCHW"))
+                    model = steps.build()
+                # One thread a call and a stream a caller: the frames of a video are worth more side by side than each one sooner.
+                config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
+                compiled = self._core.compile_model(model, "CPU", config)
+                # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once wait for
+                # each other forever, so one call is made here, behind the lock.
+                compiled.create_infer_request().infer([np.zeros((1, *size, 3), np.uint8)])
+                self._compiled[size] = compiled
+            return self._compiled[size]
+
+
+class LiteRtNetwork:
+    """A ``.tflite`` network that takes uint8 pictures, one interpreter a thread."""
+
+    runtime = "litert"
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._local = threading.local()
+
+    def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        interpreter = self._interpreter(image.shape[:2])
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+        interpreter.invoke()
+        output: NDArray[np.float32] = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+        return output
+
+    def _interpreter(self, size: tuple[int, int]) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        kept = self._local.__dict__
+        if size not in kept:
+            interpreter = Interpreter(model_content=self._content, num_threads=1)
+            interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [1, *size, 3], strict=True)
+            interpreter.allocate_tensors()
+            kept[size] = interpreter
+        return kept[size]
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed, without importing it."""
+    return find_spec("openvino") is not None

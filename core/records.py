@@ -1,0 +1,168 @@
+"""The tables of the workspace, and the dataclasses that leave it.
+
+A new kind of record is a new table here: the next opening of a workspace makes the tables that are missing and leaves
+the others as they are. A field that only some records have goes into a JSON column and needs no new column.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic_core
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from core.intervals import Interval
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no time zone, so moments become UTC going in and are marked as UTC coming out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+session_table = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+)
+
+# The primary key keeps two writers from taking the same revision: the later of them is refused and tries the next.
+label_table = Table(
+    "label_revisions",
+    metadata,
+    Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("intervals", JSON, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("author", Text),
+    Column("saved_at", UtcDateTime, nullable=False),
+)
+
+model_table = Table(
+    "models",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("meta", JSON, nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One video, known by its content."""
+
+    id: str
+    """The content id of the video."""
+    name: str
+    """What people call it; the file's name without its suffix unless another was given."""
+    path: Path
+    """Where the video was last seen, absolute. It may have been moved since."""
+    facts: dict[str, Any]
+    """What was read from the video (size, rate, duration, ...), as JSON values."""
+    added_at: datetime
+    """When it was first seen, UTC."""
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Session:
+        return cls(**{**row, "path": Path(row["path"])})
+
+
+@dataclass(frozen=True)
+class LabelRevision:
+    """All labels of a session as one save left them."""
+
+    session_id: str
+    revision: int
+    """1 for the first save of the session, then one more each time, without gaps."""
+    intervals: tuple[Interval, ...]
+    """In order of their frames."""
+    source: str
+    """Where they come from: "cvat", "editor", "revision 3", ..."""
+    author: str | None
+    saved_at: datetime
+    """UTC."""
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> LabelRevision:
+        return cls(**{**row, "intervals": tuple(Interval(**interval) for interval in row["intervals"])})
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model file that the workspace keeps."""
+
+    id: str
+    name: str
+    """Models may share a name: the newest of them goes by it, the older ones by their id."""
+    path: Path
+    """The file inside the workspace."""
+    meta: dict[str, Any]
+    """What is to be known without opening the file (metrics, training sessions, ...), as JSON values."""
+    added_at: datetime
+    """UTC."""
+
+    @classmethod
+    def from_row(cls, row: RowMapping, folder: Path) -> ModelRecord:
+        return cls(row["id"], row["name"], folder / row["file"], row["meta"], row["added_at"])
+
+
+def interval_rows(intervals: Iterable[Interval]) -> list[dict[str, int | str]]:
+    """Intervals as JSON rows in order of their frames. An event keeps its frames and label, not its confidence."""
+    plain = sorted(Interval(int(i.start_frame), int(i.end_frame), i.label) for i in intervals)
+    return [{"start_frame": i.start_frame, "end_frame": i.end_frame, "label": i.label} for i in plain]
+
+
+def stored_json(value: Any) -> str:
+    """JSON for the database; takes paths, dates, fractions, NumPy scalars and pydantic models too.
+
+    NaN and infinity become null: an undefined metric is NaN, and PostgreSQL refuses it in JSON.
+    """
+    return pydantic_core.to_json(value, inf_nan_mode="null", fallback=_plain).decode()
+
+
+def canonical_json(value: Any) -> str:
+    """The same text for the same settings, whatever the order of their names. It tells infinity and NaN from null."""
+    plain = pydantic_core.to_jsonable_python(value, fallback=_plain)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"cannot be kept as JSON: {type(value).__name__}")

@@ -1,0 +1,1 @@
+"""The sample session, drawn on the spot."""
