@@ -37,11 +37,11 @@ _RATE_TOLERANCE = 1.5
 _BUNDLE_VERSION = 1
 
 _TRUSTED = (
-    "sklearn._loss.link.Interval", "sklearn._loss.link.LogitLink", "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfBinomialLoss", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper", "numpy.dtype",
-)  # fmt: skip
-"""What a bundle may hold beyond skops' own list: the parts of histogram gradient boosting, all plain data."""
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "numpy.dtype",
+)
+"""What a bundle may hold beyond skops' own list: the trees of forests and of boosting, and array types. All plain data."""
 
 
 class Detector(Protocol):
@@ -201,7 +201,7 @@ class TrickDetector:
             "meta": self.meta,
         }
         with atomic_path(path) as temporary:
-            skops.io.dump({"estimator": self.estimator, "about": json.dumps(about)}, temporary)
+            skops.io.dump({"estimator": self.estimator, "about": json.dumps(about)}, temporary, compression=zipfile.ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: Path) -> TrickDetector:

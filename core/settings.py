@@ -80,3 +80,14 @@ class TrainSettings(Settings):
     """Last part of the session held out, as the original does."""
     trees: int = Field(200, ge=1)
     seed: int = 42
+
+
+class RunSettings(Settings):
+    """Everything that decides what one run finds and cuts."""
+
+    pose: PoseSettings = PoseSettings()
+    guardrails: GuardrailSettings = GuardrailSettings()
+    train: TrainSettings = TrainSettings()
+    clips: ClipSettings = ClipSettings()
+    threshold: float | None = Field(None, ge=0, le=1)
+    """None takes the detector's own."""

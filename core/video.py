@@ -25,6 +25,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from core.errors import UserError
@@ -41,7 +42,7 @@ logging.getLogger("libav").setLevel(logging.CRITICAL)  # what FFmpeg mutters abo
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """The first sound stream."""
+    """The first sound stream that can be decoded."""
 
     codec: str
     sample_rate: int
@@ -74,11 +75,12 @@ class VideoInfo:
 class Picture:
     """One decoded frame; converted and scaled only when asked."""
 
-    def __init__(self, index: int, time_s: float, frame: Any, rotation: int) -> None:
+    def __init__(self, index: int, time_s: float, frame: Any, rotation: int, scalers: dict[Any, Any]) -> None:
         self.index = index
         self.time_s = time_s
         self._frame = frame
         self._rotation = rotation
+        self._scalers = scalers
 
     def rgb(self, width: int, height: int) -> NDArray[np.uint8]:
         """Upright and scaled: shape ``(height, width, 3)``, uint8."""
@@ -92,8 +94,9 @@ class Picture:
         turns = self._rotation // 90
         if turns % 2:
             width, height = height, width
-        # Bilinear over the source area is swscale's cheapest filter without aliasing when it scales down.
-        image = self._frame.reformat(width, height, pixel_format, interpolation="FAST_BILINEAR").to_ndarray()
+        # Setting up a scaler takes twice as long as scaling with it, so those of one video are kept.
+        scaler = self._scalers.setdefault((width, height, pixel_format), VideoReformatter())
+        image = scaler.reformat(self._frame, width, height, pixel_format, interpolation="FAST_BILINEAR").to_ndarray()
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
@@ -129,6 +132,8 @@ class Video:
         stream = _stream(container)
         if stream is None:
             raise UserError(f"{path.name} holds no picture, only sound: choose a video file.")
+        if stream.codec_context is None:
+            raise UserError(f"{path.name} is coded in a way that is not known here: convert it to H.264.")
         ticks, last_duration, in_order = _packet_times(container, stream)
         if not len(ticks):
             raise UserError(f"{path.name} holds no frame that can be shown: record or copy it again.")
@@ -153,7 +158,7 @@ class Video:
             width = round(width * stream.sample_aspect_ratio)
         if rotation % 180:
             width, height = height, width
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio = sound_stream(container)
         info = VideoInfo(
             width=width,
             height=height,
@@ -171,7 +176,7 @@ class Video:
 
     @property
     def has_timestamps(self) -> bool:
-        """Whether the file carries a PTS for each frame; AVI and raw streams do not, and their frames are counted."""
+        """Whether the file tells which frame a time belongs to; raw streams and some AVI do not: frames are counted."""
         return self._pts is not None
 
     @property
@@ -215,13 +220,14 @@ class Video:
             raise UserError(f"{self.path.name} cannot be decoded ({_reason(error)}): check that it plays.") from error
 
     def _decode(self, wanted: range, threads: str) -> Iterator[Picture]:
+        scalers: dict[Any, Any] = {}
         with self._packets(wanted.start) as (stream, packets):
             stream.thread_type = threads
             for number, frame in _ascending(self._frames(stream, packets, wanted)):
                 if number >= wanted.stop:
                     return
                 if number in wanted:
-                    yield Picture(number, float(self.pts_s[number]), frame, self.info.rotation)
+                    yield Picture(number, float(self.pts_s[number]), frame, self.info.rotation, scalers)
 
     def _frames(self, stream: Any, packets: Iterator[Any], wanted: range) -> Iterator[tuple[int, Any]]:
         """The decoded frames with their numbers (-1: not in the table), without some of those that are not wanted."""
@@ -282,6 +288,11 @@ class Video:
             return -1
         index = int(np.searchsorted(self._pts, pts))
         return index if index < len(self._pts) and self._pts[index] == pts else -1
+
+
+def sound_stream(container: Any) -> Any:
+    """The first sound stream of an open container that can be decoded; None if there is none."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
 def _stream(container: Any) -> Any:
@@ -383,8 +394,10 @@ def _rate(pts: NDArray[np.int64], time_base: Fraction, stream: Any) -> tuple[Fra
         return told, False
     steps = np.diff(pts)
     middle = float(np.median(steps))
-    # Containers that count in milliseconds, or came through one that does, jitter by one of them.
-    variable = bool(np.abs(steps - middle).max() > max(1.0, 0.00105 / float(time_base)))
+    # Containers that count in milliseconds, or came through one that does, jitter by one of them; others by one tick,
+    # unless a tick is about as long as a frame.
+    jitter = max(1.0 if middle > 4 else 0.0, 0.00105 / float(time_base))
+    variable = bool(np.abs(steps - middle).max() > jitter)
     measured = Fraction(len(pts) - 1) / (int(pts[-1] - pts[0]) * time_base)
     # The header's rate is the exact one (30000/1001) unless the timestamps say otherwise.
     return (told if abs(told / measured - 1) < Fraction(1, 1000) else measured), variable

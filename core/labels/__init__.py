@@ -50,7 +50,9 @@ FORMATS: tuple[LabelFormat, ...] = (
 )
 
 
-def read_labels(path: str | Path, pts_s: PtsTable | None = None, video: str | Path | None = None) -> LabelSet:
+def read_labels(
+    path: str | Path, pts_s: PtsTable | None = None, video: str | Path | None = None, *, may_be_empty: bool = False
+) -> LabelSet:
     """The labels in a file, whatever it is called: the content decides the format.
 
     Args:
@@ -84,7 +86,7 @@ def read_labels(path: str | Path, pts_s: PtsTable | None = None, video: str | Pa
     else:
         names = label_set.quoted(kind.NAME for kind in FORMATS)
         raise UserError(f"{path.name} is in none of the label formats that are read: choose {names}.")
-    if not labels.intervals:
+    if not labels.intervals and not may_be_empty:
         raise UserError(f"{path.name} holds no labelled interval: label something in it first, or choose another file.")
     return labels
 

@@ -7,7 +7,6 @@ last part and ends with the very same tables.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import deque
@@ -25,13 +24,13 @@ from core.atomic import atomic_path, make_folder
 from core.errors import Cancelled
 from core.motion import LONG_SIDE, CameraMotion, MotionEstimator
 from core.pose import People, PoseEstimator
+from core.pose.runtime import WORKERS
 from core.pose.subject import link
 from core.pose.table import CameraTable, PoseTable
 from core.video import Video
 
 PART_FRAMES = 256
 """Sampled frames in a part: at 15 a second a stop loses at most 17 s of footage."""
-WORKERS = max(1, min(8, os.cpu_count() or 1))
 _AHEAD = 4 * WORKERS  # pictures that wait for the network: bounds the memory
 
 Progress = Callable[[int, int], None]
@@ -102,7 +101,8 @@ def _look(
     clock = time.perf_counter()
     start = frames[max(0, begin - 1)] if begin < len(frames) else video.n_frames
     for picture in video.pictures(frames.step, start):
-        image, gray = picture.rgb(*size), picture.gray(*small)
+        image = picture.rgb(*size)
+        gray = cv2.cvtColor(cv2.resize(image, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         now = time.perf_counter()
         seconds.decode += now - clock
         number = picture.index // frames.step

@@ -6,6 +6,7 @@ float32 everywhere. Measured difference on the same picture: under 0.02 in score
 
 from __future__ import annotations
 
+import os
 import threading
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+WORKERS = max(1, min(8, os.cpu_count() or 1))
+"""How many threads call a network at once."""
 
 
 class Network(Protocol):
@@ -25,7 +30,7 @@ class Network(Protocol):
 
 
 class OpenVinoNetwork:
-    """A network in any file format that OpenVINO reads (IR, ONNX, TFLite), one thread a call.
+    """A network in any file format that OpenVINO reads (IR, ONNX, TFLite), a thread a call.
 
     Args:
         path: the network file.
@@ -67,8 +72,8 @@ class OpenVinoNetwork:
                     steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
                     steps.input().model().set_layout(Layout("NCHW"))
                     model = steps.build()
-                # One thread a call and a stream a caller: the frames of a video are worth more side by side than each one sooner.
-                config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
+                # A stream and a thread for each caller: frames side by side give more in all than each one sooner.
+                config = {"NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": WORKERS}
                 compiled = self._core.compile_model(model, "CPU", config)
                 # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once wait for
                 # each other forever, so one call is made here, behind the lock.

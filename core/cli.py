@@ -1,0 +1,386 @@
+"""The command line. Results go to stdout, everything else to stderr; exit 0 only if all was done, 2 for a user's mistake."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import Cancelled, UserError
+from core.settings import (
+    ClipSettings,
+    CutMode,
+    FeatureSet,
+    ModelKind,
+    PoseBackend,
+    PoseSettings,
+    RunSettings,
+    TrainSettings,
+)
+
+app = typer.Typer(
+    help="Footage in, tricks found, clips out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="Weights of pose networks.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Pose = Annotated[PoseBackend, typer.Option(help="Who finds the people; auto takes YOLO if its weights are there.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="YOLO-pose weights: .pt, .onnx or an OpenVINO folder (Ultralytics' own are AGPL-3.0).")
+]
+Stride = Annotated[int, typer.Option(min=1, help="Look at every n-th frame.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Mode = Annotated[CutMode, typer.Option(help="exact encodes anew; fast copies and starts at the keyframe before.")]
+Threshold = Annotated[float | None, typer.Option(min=0, max=1, help="Probability from which on it is a trick.")]
+
+
+@app.command()
+def run(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", show_default=False)],
+    labels: Annotated[Path | None, typer.Option(help="True tricks in this video: train on them first.")] = None,
+    model: Annotated[Path | None, typer.Option(help="A model that trickline train wrote.")] = None,
+    pose: Pose = "auto",
+    weights: Weights = None,
+    stride: Stride = 2,
+    threshold: Threshold = None,
+    mode: Mode = "exact",
+    out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    as_json: Json = False,
+) -> None:
+    """Find the tricks and cut them out. Without a model and labels the starter decides."""
+    from core import pipeline
+
+    if labels and model:
+        raise UserError("Give --labels to train on or a --model to use, not both.")
+    if labels and len(videos) > 1:
+        raise UserError("--labels are those of one video: give one video, or train on several with trickline train.")
+    settings = RunSettings(
+        pose=_pose(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold
+    )
+    failed = False
+    with _workspace() as workspace:
+        for video in videos:
+            try:
+                with _bar(video.name) as progress:
+                    result = pipeline.run(video, workspace, settings, out, labels, model, progress)
+            except UserError as error:
+                # One bad file stops nothing.
+                typer.echo(f"trickline: {error}", err=True)
+                failed = True
+                continue
+            _say(result.warnings)
+            if as_json:
+                typer.echo(json.dumps(result.to_json(), allow_nan=False))
+            else:
+                _print_result(result)
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def process(
+    video: Path,
+    out: Annotated[Path, typer.Option(help="Parquet file for the movement metrics.")],
+    pose: Pose = "auto",
+    weights: Weights = None,
+    stride: Stride = 2,
+    as_json: Json = False,
+) -> None:
+    """Measure the skater's movements: one row per sampled frame that passed the guardrails."""
+    from core import pipeline
+    from core.atomic import atomic_path
+
+    with _workspace() as workspace, _bar(video.name) as progress:
+        seen = pipeline.look(video, workspace, _pose(pose, weights, stride), progress=progress)
+    metrics = seen.signals.movement_metrics
+    with atomic_path(out) as temporary:
+        metrics.to_parquet(temporary)
+    counts = {"out": str(out), "sampled": seen.camera.n, "rows": len(metrics), "rejected": seen.signals.rejections}
+    if as_json:
+        typer.echo(json.dumps(counts))
+    else:
+        rejected = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in seen.signals.rejections.items() if count)
+        typer.echo(f"{len(metrics)} of {seen.camera.n} frames usable ({rejected or 'none rejected'}), written to {out}")
+
+
+@app.command()
+def train(
+    video: Annotated[list[Path], typer.Option(help="A labelled video; repeat for more.")],
+    labels: Annotated[list[Path], typer.Option(help="Its labels, in the same order.")],
+    out: Annotated[Path, typer.Option(help="Where to write the model.")] = Path("model.skops"),
+    feature_set: Annotated[FeatureSet, typer.Option(help="What the model sees.")] = "motion",
+    model: Annotated[ModelKind, typer.Option(help="Forest, logistic regression or gradient boosting.")] = "rf",
+    label: Annotated[str | None, typer.Option(help="Learn only from intervals with this label.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 42,
+    pose: Pose = "auto",
+    weights: Weights = None,
+    stride: Stride = 2,
+    as_json: Json = False,
+) -> None:
+    """Train a detector on labelled videos and say how good it is on what it was not trained on."""
+    from core import pipeline, validate
+    from core.detector import TrickDetector
+
+    if len(video) != len(labels):
+        raise UserError(f"{len(video)} --video and {len(labels)} --labels were given: give one label file for each video.")
+    settings = TrainSettings(feature_set=feature_set, model=model, seed=seed)
+    labelled = []
+    backend = ""
+    with _workspace() as workspace:
+        for path, truth_path in zip(video, labels, strict=True):
+            truth = pipeline.labels_for(truth_path, pipeline.Video.open(path), label)
+            with _bar(path.name) as progress:
+                seen = pipeline.look(path, workspace, _pose(pose, weights, stride), progress=progress)
+            pipeline.keep_labels(workspace, seen.content, truth, str(truth_path))
+            labelled.append(validate.Labelled(seen.example(truth), seen.video.pts_s))
+            backend = seen.backend
+        detector = TrickDetector.fit([item.example for item in labelled], settings, meta={"pose": backend})
+        outcomes = {}
+        try:
+            outcomes = validate.compare(labelled, settings)
+        except UserError as error:
+            _say([f"Not validated: {error}"])
+        detector.meta["validation"] = {name: outcome.to_json() for name, outcome in outcomes.items()}
+        detector.save(out)
+        workspace.add_model(out, out.stem, {"settings": settings.model_dump(), **detector.meta})
+    if as_json:
+        typer.echo(json.dumps({"model": str(out), "validation": detector.meta["validation"]}, allow_nan=False))
+    else:
+        typer.echo(validate.report(outcomes) if outcomes else "")
+        typer.echo(f"Model written to {out}")
+
+
+@app.command()
+def detect(
+    video: Path,
+    model: Annotated[Path, typer.Option(help="A model that trickline train wrote.")],
+    threshold: Threshold = None,
+    pose: Pose = "auto",
+    weights: Weights = None,
+    stride: Stride = 2,
+    as_json: Json = False,
+) -> None:
+    """Find the tricks with a trained model, without cutting."""
+    from core import pipeline
+
+    settings = RunSettings(pose=_pose(pose, weights, stride), threshold=threshold)
+    with _workspace() as workspace, _bar(video.name) as progress:
+        result = pipeline.run(video, workspace, settings, None, model=model, progress=progress)
+    _say(result.warnings)
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), allow_nan=False))
+    else:
+        _print_result(result)
+
+
+@app.command()
+def evaluate(
+    labels: Annotated[Path, typer.Option(help="The true tricks.")],
+    events: Annotated[Path, typer.Option(help="What trickline run --json or detect --json printed.")],
+    video: Annotated[
+        Path | None, typer.Option(help="The video, if it is not where the events say; then detectors are compared on it too.")
+    ] = None,
+    pose: Pose = "auto",
+    weights: Weights = None,
+    stride: Stride = 2,
+    as_json: Json = False,
+) -> None:
+    """Compare found tricks with true ones; with --video, also the starter, the motion model and the original's recipe."""
+    from core import pipeline, validate
+    from core.evaluate import event_metrics, format_table
+    from core.labels import read_labels
+
+    found = read_labels(events, video=video, may_be_empty=True)
+    path = video or Path(found.name or "")
+    if not path.is_file():
+        raise UserError(f"{path} is not there, and times need the video: give its path with --video.")
+    opened = pipeline.Video.open(path)
+    truth = pipeline.labels_for(labels, opened)
+    pipeline.check_within(found, opened.n_frames, events.name)
+    rows: dict[str, Any] = {events.name: event_metrics(truth, found.intervals, opened.pts_s)}
+    if video:
+        with _workspace() as workspace, _bar(video.name) as progress:
+            seen = pipeline.look(video, workspace, _pose(pose, weights, stride), progress=progress)
+        outcomes = validate.compare([validate.Labelled(seen.example(truth), opened.pts_s)], TrainSettings())
+        rows |= {name: outcome.events for name, outcome in outcomes.items()}
+    if as_json:
+        typer.echo(json.dumps({name: row.to_json() for name, row in rows.items()}, allow_nan=False))
+    else:
+        typer.echo(format_table(rows))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
+    video: Annotated[Path | None, typer.Option(help="Their video: adds times, and what CVAT wants to know.")] = None,
+) -> None:
+    """Turn labels into another format: CVAT XML, CSV or events JSON. IN is recognised by its content, OUT by its ending."""
+    import dataclasses
+
+    from core.labels import read_labels, write_labels
+    from core.labels.label_set import check_within
+    from core.video import Video
+
+    opened = Video.open(video) if video else None
+    pts_s = opened.pts_s if opened else None
+    labels = read_labels(source, pts_s, video)
+    _say(labels.warnings)
+    if opened:
+        check_within(labels, opened.n_frames, source.name)
+        info = opened.info
+        labels = dataclasses.replace(
+            labels,
+            n_frames=opened.n_frames,
+            width=info.width,
+            height=info.height,
+            fps=info.average_rate,
+            name=opened.path.name,
+        )
+    write_labels(target, labels, pts_s)
+    _say([f"{len(labels.intervals)} intervals written to {target}"])
+
+
+@app.command()
+def export(
+    video: Path,
+    events: Annotated[Path, typer.Option(help="What run --json or detect --json printed, or any label file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    mode: Mode = "exact",
+    as_json: Json = False,
+) -> None:
+    """Cut the clips of known events."""
+    from core import pipeline
+    from core.workspace import content_id
+
+    opened = pipeline.Video.open(video)
+    wanted = pipeline.labels_for(events, opened)
+    with _workspace() as workspace, _bar(video.name) as progress:
+        clips = pipeline.cut(
+            wanted, opened, workspace, content_id(opened.path), ClipSettings(mode=mode), out, progress
+        )
+    if as_json:
+        listed = [{"path": str(clip.path), "start_s": clip.start_s, "end_s": clip.end_s} for clip in clips]
+        typer.echo(json.dumps({"video": str(opened.path), "clips": listed}))
+    else:
+        _print_clips(clips)
+
+
+@app.command()
+def bench(video: Path, pose: Pose = "auto", weights: Weights = None, stride: Stride = 2, as_json: Json = False) -> None:
+    """Measure how long looking at a video takes on this machine, nothing kept and nothing taken from before."""
+    from core.benchmark import measure
+
+    figures = measure(video, _pose(pose, weights, stride))
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            typer.echo(f"{name:24} {value}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which parts work, and how to get what is missing."""
+    from core.doctor import examine
+
+    with _workspace() as workspace:
+        checks = examine(workspace)
+    for check in checks:
+        typer.echo(f"{'ok     ' if check.works else 'missing' if check.optional else 'BROKEN '} {check.name:22} {check.note}")
+    if any(not check.works and not check.optional for check in checks):
+        raise typer.Exit(1)
+
+
+@models.command("get")
+def models_get(name: Annotated[str, typer.Argument(help="Such as yolov8n-pose, yolo11n-pose or yolo26n-pose.")]) -> None:
+    """Fetch YOLO-pose weights through Ultralytics. They are AGPL-3.0."""
+    from core.pose import yolo
+
+    typer.echo(f"{name}: weights by Ultralytics, licence {yolo.LICENCE}.", err=True)
+    with _workspace() as workspace:
+        typer.echo(str(yolo.fetch(name, workspace.home / "weights")))
+
+
+def main() -> None:
+    """Entry point of the ``trickline`` command."""
+    logging.basicConfig(level=logging.WARNING, format="trickline: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"trickline: {error}", err=True)
+        sys.exit(2)
+    except (Cancelled, KeyboardInterrupt):
+        typer.echo("trickline: stopped; what was finished is kept, run it again to carry on.", err=True)
+        sys.exit(130)
+
+
+def _pose(backend: PoseBackend, weights: Path | None, stride: int) -> PoseSettings:
+    return PoseSettings(backend=backend, weights=str(weights.absolute()) if weights else None, sample_stride=stride)
+
+
+@contextmanager
+def _workspace() -> Iterator[Any]:
+    from core.workspace import Workspace
+
+    with Workspace.open() as workspace:
+        yield workspace
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Any]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def update(step: str, done: float) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(f"{name}: {step}", total=1.0)
+            bar.update(tasks[step], completed=done)
+
+        yield update
+
+
+def _say(sentences: Any) -> None:
+    for sentence in sentences:
+        typer.echo(f"trickline: {sentence}", err=True)
+
+
+def _print_result(result: Any) -> None:
+    video = result.look.video
+    typer.echo(f"{video.path.name}: {len(result.events)} tricks in {video.info.duration_s:.1f} s of footage")
+    for event in result.events:
+        start, end = video.pts_s[event.start_frame], video.pts_s[event.end_frame]
+        frames = f"frames {event.start_frame}-{event.end_frame}"
+        typer.echo(f"  {clock(start)} - {clock(end)}  {frames:20} {event.label:10} {event.confidence:.2f}")
+    _print_clips(result.clips)
+
+
+def _print_clips(clips: Any) -> None:
+    for clip in clips:
+        lead = clip.wanted_start_s - clip.start_s
+        note = f"  (starts {lead:.2f} s early, at the keyframe)" if lead > 0.001 else ""
+        typer.echo(f"  {clip.path}  {clock(clip.start_s)} - {clock(clip.end_s)}{note}")
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes, seconds and hundredths: ``0:08.23``."""
+    hundredths = round(seconds * 100)
+    return f"{hundredths // 6000}:{hundredths // 100 % 60:02d}.{hundredths % 100:02d}"

@@ -1,0 +1,277 @@
+"""The whole way for one video: look, measure, find, cut. The command line, the app and the workers call this.
+
+    >>> with Workspace.open() as workspace:                                  # doctest: +SKIP
+    ...     result = run(Path("footage.mp4"), workspace, RunSettings(), Path("clips"))
+    >>> result.events, [clip.path for clip in result.clips]                  # doctest: +SKIP
+
+What a step computes is kept in the workspace by the content of the video and the settings that matter, so that asking again
+is instant and a stopped step carries on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from core.atomic import atomic_path
+from core.audio import onset_strength
+from core.clips import Clip, ClipPlan, clip_name, cut_clip, plan_clips
+from core.detector import Detector, Example, HopRule, TrickDetector
+from core.errors import UserError
+from core.events import find_events
+from core.intervals import Event, Interval
+from core.labels import read_labels
+from core.labels.label_set import check_within
+from core.metrics import Signals, signals
+from core.pose import backends
+from core.pose.extract import Seconds, extract
+from core.pose.table import CameraTable, PoseTable
+from core.settings import ClipSettings, GuardrailSettings, PoseSettings, RunSettings
+from core.video import Video
+from core.workspace import Workspace, content_id
+
+log = logging.getLogger(__name__)
+
+Step = Literal["looking", "training", "cutting"]
+Progress = Callable[[Step, float], None]
+"""Called with the step and how much of it is done, 0 to 1."""
+Cancel = Callable[[], bool]
+
+_LOOK_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in one video."""
+
+    video: Video
+    content: str
+    """Id of the video's content."""
+    pose: PoseTable
+    camera: CameraTable
+    signals: Signals
+    backend: str
+    """Name of the pose backend."""
+    seconds: Seconds
+    """What the looking took; zeros where all of it was kept from before."""
+
+    def example(self, truth: Sequence[Interval]) -> Example:
+        """This video as something to learn from."""
+        return Example(self.signals.table, truth, self.video.n_frames, self.video.path.stem)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found and cut."""
+
+    look: Look
+    events: tuple[Event, ...]
+    clips: tuple[Clip, ...]
+    warnings: tuple[str, ...]
+    total_s: float
+    probability: pd.Series = field(repr=False)
+    """Of a trick, by sampled frame."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``trickline run --json`` prints."""
+        video, seconds = self.look.video, self.look.seconds
+        return {
+            "video": str(video.path),
+            "frames": video.n_frames,
+            "fps": round(float(video.info.average_rate), 6),
+            "duration_s": round(video.info.duration_s, 6),
+            "pose": self.look.backend,
+            "sampled": self.look.camera.n,
+            "events": [
+                {
+                    "label": event.label,
+                    "start_frame": event.start_frame,
+                    "end_frame": event.end_frame,
+                    "start_s": round(float(video.pts_s[event.start_frame]), 6),
+                    "end_s": round(float(video.pts_s[event.end_frame]), 6),
+                    "confidence": round(event.confidence, 4),
+                }
+                for event in self.events
+            ],
+            "clips": [
+                {"path": str(clip.path), "start_s": round(clip.start_s, 6), "end_s": round(clip.end_s, 6)}
+                for clip in self.clips
+            ],
+            "seconds": {name: round(value, 3) for name, value in {**asdict(seconds), "total": self.total_s}.items()},
+        }
+
+
+def look(
+    path: Path,
+    workspace: Workspace,
+    pose: PoseSettings | None = None,
+    guardrails: GuardrailSettings | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> Look:
+    """See who is in a video and how he moves, from the workspace where that is kept.
+
+    Raises:
+        UserError: the video or the backend cannot be used, or nobody is in view.
+        Cancelled: ``cancelled`` said so; what was seen so far is kept.
+    """
+    pose, guardrails = pose or PoseSettings(), guardrails or GuardrailSettings()
+    video = Video.open(path)
+    if video.n_frames < 2:
+        raise UserError(f"{path.name} holds a single frame, in which nothing can move: choose a video.")
+    content = content_id(video.path)
+    estimator = backends.choose(pose, workspace.home / "weights")
+    key = {"backend": estimator.name, "stride": pose.sample_stride}
+    pose_path, camera_path, sound_path = (
+        workspace.artifact(content, step, key, "parquet", version=_LOOK_VERSION) for step in ("pose", "camera", "sound")
+    )
+
+    def looked(done: int, frames: int) -> None:
+        if progress:
+            progress("looking", done / frames)
+
+    seconds = extract(video, estimator, pose.sample_stride, pose_path, camera_path, looked, cancelled)
+    people, camera = PoseTable.read(pose_path), CameraTable.read(camera_path)
+    if not len(people.frame):
+        raise UserError(f"{path.name}: nobody was found in any of {camera.n} frames; use footage with a person in view.")
+    if not sound_path.exists():
+        onset = pd.DataFrame({"audio_onset": onset_strength(video, camera.frame)})
+        with atomic_path(sound_path) as temporary:
+            onset.to_parquet(temporary)
+    measured = signals(people, camera, video.info.width / video.info.height, guardrails)
+    measured.table["audio_onset"] = pd.read_parquet(sound_path)["audio_onset"].to_numpy()
+    facts = {**asdict(video.info), "average_rate": str(video.info.average_rate), "frames": video.n_frames}
+    workspace.session_for(video.path, facts)
+    return Look(video, content, people, camera, measured, estimator.name, seconds)
+
+
+def labels_for(path: Path, video: Video, label: str | None = None) -> tuple[Interval, ...]:
+    """The true intervals of ``video`` from a label file, or those with one ``label``.
+
+    Raises:
+        UserError: the file cannot be read, its frames lie beyond the end of the video, or no interval has the label.
+    """
+    labels = read_labels(path, video.pts_s, video.path)
+    check_within(labels, video.n_frames, path.name)
+    for warning in labels.warnings:
+        log.warning("%s", warning)
+    wanted = tuple(interval for interval in labels.intervals if label in (None, interval.label))
+    if not wanted:
+        there = ", ".join(sorted({interval.label for interval in labels.intervals}))
+        raise UserError(f"{path.name} has no interval labelled {label}: choose one of {there}.")
+    return wanted
+
+
+def run(
+    path: Path,
+    workspace: Workspace,
+    settings: RunSettings,
+    out: Path | None,
+    labels: Path | None = None,
+    model: Path | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> Result:
+    """Footage in, tricks found, clips out.
+
+    Args:
+        out: folder for the clips; None finds without cutting.
+        labels: true intervals of this very video: a detector is trained on them first, and they are kept.
+        model: a detector's bundle; without one and without labels the starter decides.
+
+    Raises:
+        UserError, Cancelled: as the steps do.
+    """
+    started = time.perf_counter()
+    trained = TrickDetector.load(model) if model else None  # what cannot be opened is said before the work
+    truth = labels_for(labels, Video.open(path)) if labels else None
+    seen = look(path, workspace, settings.pose, settings.guardrails, progress, cancelled)
+    detector: Detector
+    if trained:
+        detector = trained
+    elif truth is not None:
+        keep_labels(workspace, seen.content, truth, str(labels))
+        if progress:
+            progress("training", 0.0)
+        detector = TrickDetector.fit([seen.example(truth)], settings.train, meta={"pose": seen.backend})
+    else:
+        detector = HopRule()
+    warnings = trained.warnings_for(seen.signals.table, seen.backend) if trained else []
+    events, probability = find(seen, detector, settings.threshold)
+    clips = cut(events, seen.video, workspace, seen.content, settings.clips, out, progress, cancelled) if out else []
+    return Result(seen, tuple(events), tuple(clips), tuple(warnings), time.perf_counter() - started, probability)
+
+
+def find(seen: Look, detector: Detector, threshold: float | None = None) -> tuple[list[Event], pd.Series]:
+    """The events in a video and the probability of a trick by sampled frame."""
+    table = seen.signals.table
+    probability = detector.predict_proba(table)
+    settings = detector.events
+    if threshold is not None:
+        settings = settings.model_copy(update={"default_threshold": threshold})
+    frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
+    events = find_events(frame, time_s, probability, settings, seen.video.n_frames)
+    return events, pd.Series(probability, index=frame, name="probability")
+
+
+def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], source: str) -> None:
+    """Add a revision to the history of a session's labels, unless they are what it has already."""
+    newest = workspace.labels(content)
+    if newest is None or tuple(newest.intervals) != tuple(truth):
+        workspace.save_labels(content, truth, source)
+
+
+def cut(
+    events: Sequence[Interval],
+    video: Video,
+    workspace: Workspace,
+    content: str,
+    settings: ClipSettings,
+    out: Path,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> list[Clip]:
+    """Cut the clips that show ``events`` into the folder ``out``; one that is there already, whole, is not cut again.
+
+    Raises:
+        UserError, Cancelled: as :func:`core.clips.cut_clip`; finished clips stay.
+    """
+    plans = plan_clips(events, video, settings)
+    clips = []
+    for number, plan in enumerate(plans):
+        target = out.absolute() / clip_name(video.path, number + 1, plan.label)
+
+        def cutting(done: float, number: int = number) -> None:
+            if progress:
+                progress("cutting", (number + done) / len(plans))
+
+        receipt = workspace.artifact(content, "clip", {"plan": _span(plan), "mode": settings.mode, "path": target}, "json")
+        clip = _cut_before(receipt, target)
+        if clip is None:
+            clip = cut_clip(video, plan, target, settings.mode, cutting, cancelled)
+            with atomic_path(receipt) as temporary:
+                temporary.write_text(json.dumps({"size": target.stat().st_size, "clip": {**asdict(clip), "path": str(target)}}))
+        clips.append(clip)
+        cutting(1.0)
+    return clips
+
+
+def _span(plan: ClipPlan) -> list[int]:
+    return [plan.start_frame, plan.end_frame]
+
+
+def _cut_before(receipt: Path, target: Path) -> Clip | None:
+    """The clip at ``target`` if it is the one that the receipt was written for."""
+    if not (receipt.exists() and target.exists()):
+        return None
+    written = json.loads(receipt.read_text())
+    if written["size"] != target.stat().st_size or target.stat().st_mtime_ns > receipt.stat().st_mtime_ns:
+        return None
+    return Clip(**{**written["clip"], "path": target})

@@ -1,0 +1,160 @@
+"""How good a detector would be on footage it has not seen: train on a part, look at the rest, and compare.
+
+Beside the chosen detector stand the starter, which needs no training, and the original's recipe: tuck_ratio with its
+statistics over time, a forest of 200 trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detector import Detector, Example, HopRule, TrickDetector, positive_rows
+from core.evaluate import (
+    EventMetrics,
+    Fold,
+    FrameMetrics,
+    event_metrics,
+    fold_last_fraction,
+    folds_by_group,
+    folds_by_trick,
+    format_table,
+    frame_metrics,
+    out_of_fold_probability,
+    pooled,
+)
+from core.events import find_events
+from core.features import REACH_S
+from core.intervals import Interval, frame_mask, from_mask
+from core.settings import EventSettings, TrainSettings
+
+ORIGINAL = TrainSettings(feature_set="temporal", model="rf")
+"""The original skate clip cropper's recipe, on our poses."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One detector under one protocol."""
+
+    frames: FrameMetrics
+    events: EventMetrics
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {"frames": self.frames.to_json(), "events": self.events.to_json()}
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An example and the times of all its decoded frames."""
+
+    example: Example
+    pts_s: NDArray[np.float64]
+    """Float64, shape ``(n_frames,)``."""
+
+
+def compare(videos: Sequence[Labelled], settings: TrainSettings, events: EventSettings | None = None) -> dict[str, Outcome]:
+    """Outcomes by name: the starter, the chosen detector and the original's recipe on footage left out of their training.
+
+    One video is left out trick by trick, several are left out video by video; and, as the original did, the last 20 % of each
+    video is left out once.
+
+    Raises:
+        UserError: too few tricks or videos to leave one out.
+    """
+    events = events or EventSettings()
+    left_out = "leave one video out" if len(videos) > 1 else "leave one trick out"
+    outcomes = {"starter, untrained": _outcome(videos, [_starter(v) for v in videos], events)}
+    for name, recipe in ((f"{settings.feature_set} {settings.model}", settings), ("original's recipe", ORIGINAL)):
+        outcomes[f"{name}, {left_out}"] = _outcome(videos, _left_out(videos, recipe), events)
+    for name, recipe in ((f"{settings.feature_set} {settings.model}", settings), ("original's recipe", ORIGINAL)):
+        late = _last_part(videos, recipe, events)
+        if late:
+            outcomes[f"{name}, last {recipe.test_frac:.0%}"] = late
+    return outcomes
+
+
+def report(outcomes: dict[str, Outcome]) -> str:
+    """Both tables, for the terminal."""
+    return "\n\n".join(
+        [
+            format_table({name: outcome.events for name, outcome in outcomes.items()}),
+            format_table({name: outcome.frames for name, outcome in outcomes.items()}),
+        ]
+    )
+
+
+def _starter(video: Labelled) -> NDArray[np.float64]:
+    detector: Detector = HopRule()
+    return detector.predict_proba(video.example.table)
+
+
+def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray[np.float64]]:
+    examples = [video.example for video in videos]
+    starts = np.cumsum([0, *(len(example.table) for example in examples)])
+    if len(videos) == 1:
+        table = examples[0].table
+        folds = folds_by_trick(
+            table["time_s"].to_numpy(), examples[0].truth, table["frame"].to_numpy(), margin_s=2 * REACH_S
+        )
+    else:
+        folds = folds_by_group(np.repeat([str(i) for i in range(len(examples))], np.diff(starts)))
+    positive = np.concatenate([positive_rows(example, recipe.min_overlap_frames) for example in examples])
+
+    def fit_predict(fold: Fold) -> NDArray[np.float64]:
+        rows = [fold.train[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        detector = TrickDetector.fit(examples, recipe, rows=rows)
+        return np.concatenate([detector.predict_proba(example.table) for example in examples])[fold.test]
+
+    probability = out_of_fold_probability(folds, positive, fit_predict)
+    return [probability[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+
+
+def _outcome(videos: Sequence[Labelled], probabilities: Sequence[NDArray[np.float64]], settings: EventSettings) -> Outcome:
+    per_video = []
+    for video, probability in zip(videos, probabilities, strict=True):
+        table = video.example.table
+        found = find_events(
+            table["frame"].to_numpy(), table["time_s"].to_numpy(), probability, settings, video.example.n_frames
+        )
+        per_video.append(event_metrics(video.example.truth, found, video.pts_s))
+    positive = np.concatenate([positive_rows(video.example, 1) for video in videos])
+    return Outcome(frame_metrics(positive, np.concatenate(probabilities), settings.default_threshold), pooled(per_video))
+
+
+def _last_part(videos: Sequence[Labelled], recipe: TrainSettings, settings: EventSettings) -> Outcome | None:
+    """Trained on the first part of every video and judged on the last; None where the first parts hold no trick."""
+    folds = [fold_last_fraction(len(video.example.table), recipe.test_frac) for video in videos]
+    positive = [positive_rows(video.example, recipe.min_overlap_frames) for video in videos]
+    if not any(p[fold.train].any() for p, fold in zip(positive, folds, strict=True)):
+        return None
+    detector = TrickDetector.fit([video.example for video in videos], recipe, rows=[fold.train for fold in folds])
+    judged: list[EventMetrics] = []
+    truths, probabilities = [], []
+    for video, fold, answer in zip(videos, folds, positive, strict=True):
+        table = video.example.table
+        probability = np.where(fold.test, detector.predict_proba(table), np.nan)
+        frame = table["frame"].to_numpy()
+        first = int(frame[fold.test][0])
+        found = find_events(frame, table["time_s"].to_numpy(), probability, settings, video.example.n_frames)
+        tested_s = float(video.pts_s[-1] - video.pts_s[first])
+        judged.append(event_metrics(_from(video.example.truth, first), found, video.pts_s, duration_s=tested_s))
+        truths.append(answer[fold.test])
+        probabilities.append(probability[fold.test])
+    frames = frame_metrics(np.concatenate(truths), np.concatenate(probabilities), settings.default_threshold)
+    return Outcome(frames, pooled(judged))
+
+
+def _from(truth: Sequence[Interval], first: int) -> list[Interval]:
+    """What of the true intervals lies at or after frame ``first``."""
+    if not truth:
+        return []
+    mask = frame_mask(truth, max(t.end_frame for t in truth) + 1)
+    mask[:first] = False
+    return from_mask(mask)
+
+
