@@ -17,8 +17,8 @@ from core.video import Video
 def measure(path: Path, settings: PoseSettings) -> dict[str, Any]:
     """Milliseconds a sampled frame, by step and in all, and the peak memory of this process.
 
-    The network is loaded and has seen one picture before the clock starts. Weights and exports are taken from a temporary
-    folder, so ``settings.weights`` must name YOLO weights if they are to be used.
+    The network is loaded and has seen one picture before the clock starts. Weights and exports are taken from a
+    temporary folder, so ``settings.weights`` must name YOLO weights if they are to be used.
 
     Raises:
         UserError: the video or the backend cannot be used.

@@ -1,4 +1,5 @@
-"""The command line. Results go to stdout, everything else to stderr; exit 0 only if all was done, 2 for a user's mistake."""
+"""The command line. Results go to stdout, everything else to stderr; exit 0 only if all was done, 2 for a user's
+mistake."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ app.add_typer(models, name="models")
 
 Pose = Annotated[PoseBackend, typer.Option(help="Who finds the people; auto takes YOLO if its weights are there.")]
 Weights = Annotated[
-    Path | None, typer.Option(help="YOLO-pose weights: .pt, .onnx or an OpenVINO folder (Ultralytics' own are AGPL-3.0).")
+    Path | None,
+    typer.Option(help="YOLO-pose weights: .pt, .onnx or an OpenVINO folder (Ultralytics' own are AGPL-3.0)."),
 ]
 Stride = Annotated[int, typer.Option(min=1, help="Look at every n-th frame.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
@@ -64,9 +66,7 @@ def run(
         raise UserError("Give --labels to train on or a --model to use, not both.")
     if labels and len(videos) > 1:
         raise UserError("--labels are those of one video: give one video, or train on several with trickline train.")
-    settings = RunSettings(
-        pose=_pose(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold
-    )
+    settings = RunSettings(pose=_pose(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold)
     failed = False
     with _workspace() as workspace:
         for video in videos:
@@ -109,7 +109,9 @@ def process(
     if as_json:
         typer.echo(json.dumps(counts))
     else:
-        rejected = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in seen.signals.rejections.items() if count)
+        rejected = ", ".join(
+            f"{count} {reason.replace('_', ' ')}" for reason, count in seen.signals.rejections.items() if count
+        )
         typer.echo(f"{len(metrics)} of {seen.camera.n} frames usable ({rejected or 'none rejected'}), written to {out}")
 
 
@@ -130,15 +132,18 @@ def train(
     """Train a detector on labelled videos and say how good it is on what it was not trained on."""
     from core import pipeline, validate
     from core.detector import TrickDetector
+    from core.video import Video
 
     if len(video) != len(labels):
-        raise UserError(f"{len(video)} --video and {len(labels)} --labels were given: give one label file for each video.")
+        raise UserError(
+            f"{len(video)} --video and {len(labels)} --labels were given: give one label file for each video."
+        )
     settings = TrainSettings(feature_set=feature_set, model=model, seed=seed)
     labelled = []
     backend = ""
     with _workspace() as workspace:
         for path, truth_path in zip(video, labels, strict=True):
-            truth = pipeline.labels_for(truth_path, pipeline.Video.open(path), label)
+            truth = pipeline.labels_for(truth_path, Video.open(path), label)
             with _bar(path.name) as progress:
                 seen = pipeline.look(path, workspace, _pose(pose, weights, stride), progress=progress)
             pipeline.keep_labels(workspace, seen.content, truth, str(truth_path))
@@ -188,25 +193,29 @@ def evaluate(
     labels: Annotated[Path, typer.Option(help="The true tricks.")],
     events: Annotated[Path, typer.Option(help="What trickline run --json or detect --json printed.")],
     video: Annotated[
-        Path | None, typer.Option(help="The video, if it is not where the events say; then detectors are compared on it too.")
+        Path | None,
+        typer.Option(help="The video, if it is not where the events say; then detectors are compared on it too."),
     ] = None,
     pose: Pose = "auto",
     weights: Weights = None,
     stride: Stride = 2,
     as_json: Json = False,
 ) -> None:
-    """Compare found tricks with true ones; with --video, also the starter, the motion model and the original's recipe."""
+    """Compare found tricks with true ones; with --video, also the starter, the motion model and the original's
+    recipe."""
     from core import pipeline, validate
     from core.evaluate import event_metrics, format_table
     from core.labels import read_labels
+    from core.labels.label_set import check_within
+    from core.video import Video
 
     found = read_labels(events, video=video, may_be_empty=True)
     path = video or Path(found.name or "")
     if not path.is_file():
         raise UserError(f"{path} is not there, and times need the video: give its path with --video.")
-    opened = pipeline.Video.open(path)
+    opened = Video.open(path)
     truth = pipeline.labels_for(labels, opened)
-    pipeline.check_within(found, opened.n_frames, events.name)
+    check_within(found, opened.n_frames, events.name)
     rows: dict[str, Any] = {events.name: event_metrics(truth, found.intervals, opened.pts_s)}
     if video:
         with _workspace() as workspace, _bar(video.name) as progress:
@@ -225,7 +234,8 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
     video: Annotated[Path | None, typer.Option(help="Their video: adds times, and what CVAT wants to know.")] = None,
 ) -> None:
-    """Turn labels into another format: CVAT XML, CSV or events JSON. IN is recognised by its content, OUT by its ending."""
+    """Turn labels into another format: CVAT XML, CSV or events JSON. IN is recognised by its content, OUT by its
+    ending."""
     import dataclasses
 
     from core.labels import read_labels, write_labels
@@ -261,14 +271,13 @@ def export(
 ) -> None:
     """Cut the clips of known events."""
     from core import pipeline
+    from core.video import Video
     from core.workspace import content_id
 
-    opened = pipeline.Video.open(video)
+    opened = Video.open(video)
     wanted = pipeline.labels_for(events, opened)
     with _workspace() as workspace, _bar(video.name) as progress:
-        clips = pipeline.cut(
-            wanted, opened, workspace, content_id(opened.path), ClipSettings(mode=mode), out, progress
-        )
+        clips = pipeline.cut(wanted, opened, workspace, content_id(opened.path), ClipSettings(mode=mode), out, progress)
     if as_json:
         listed = [{"path": str(clip.path), "start_s": clip.start_s, "end_s": clip.end_s} for clip in clips]
         typer.echo(json.dumps({"video": str(opened.path), "clips": listed}))
@@ -297,13 +306,17 @@ def doctor() -> None:
     with _workspace() as workspace:
         checks = examine(workspace)
     for check in checks:
-        typer.echo(f"{'ok     ' if check.works else 'missing' if check.optional else 'BROKEN '} {check.name:22} {check.note}")
+        typer.echo(
+            f"{'ok     ' if check.works else 'missing' if check.optional else 'BROKEN '} {check.name:22} {check.note}"
+        )
     if any(not check.works and not check.optional for check in checks):
         raise typer.Exit(1)
 
 
 @models.command("get")
-def models_get(name: Annotated[str, typer.Argument(help="Such as yolov8n-pose, yolo11n-pose or yolo26n-pose.")]) -> None:
+def models_get(
+    name: Annotated[str, typer.Argument(help="Such as yolov8n-pose, yolo11n-pose or yolo26n-pose.")],
+) -> None:
     """Fetch YOLO-pose weights through Ultralytics. They are AGPL-3.0."""
     from core.pose import yolo
 
@@ -346,7 +359,12 @@ def _bar(name: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 

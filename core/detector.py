@@ -1,7 +1,7 @@
 """Detectors: from signals to the probability of a trick in each sampled frame.
 
-``HopRule`` needs no labels: it is the starter. ``TrickDetector`` is trained, and kept as a bundle: a skops file, which is data and
-never runs code when it is opened (https://skops.readthedocs.io); a pickle is refused.
+``HopRule`` needs no labels: it is the starter. ``TrickDetector`` is trained, and kept as a bundle: a skops file,
+which is data and never runs code when it is opened (https://skops.readthedocs.io); a pickle is refused.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from core.metrics import with_amplitude
 from core.settings import EventSettings, TrainSettings
 
 HOP_TORSOS = 0.5
-"""A hop of half a torso length has probability 0.5. On the reference session tricks hop 1.0 and more, pushing up to 0.47;
-at this setting 128 of 133 clips of unseen skaters hold a hop."""
+"""A hop of half a torso length has probability 0.5. On the reference session tricks hop 1.0 and more, pushing up to
+0.47; at this setting 128 of 133 clips of unseen skaters hold a hop."""
 HIGHER_AND_LOWER = ((0.5, 0.7, 1.0, 1.4, 2.0), (0.5, 0.7, 1.0))
-"""Factors by which the motion of frames in tricks, and of frames outside, is repeated in training. A lower jump is still a
-jump and a softer push still a push; without this a forest that has seen two tricks takes the height of the lower one for the
-limit. Leave-one-trick-out on the reference session: 1 of 3 found without, 3 of 3 with, none wrong."""
+"""Factors by which the motion of frames in tricks, and of frames outside, is repeated in training. A lower jump is
+still a jump and a softer push still a push; without this a forest that has seen two tricks takes the height of the
+lower one for the limit. Leave-one-trick-out on the reference session: 1 of 3 found without, 3 of 3 with, none wrong."""
 _EDGE = 0.3  # the part of its height at which a hop begins and ends
 _RATE_TOLERANCE = 1.5
 _BUNDLE_VERSION = 1
@@ -41,7 +41,8 @@ _TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "numpy.dtype",
 )
-"""What a bundle may hold beyond skops' own list: the trees of forests and of boosting, and array types. All plain data."""
+"""What a bundle may hold beyond skops' own list: the trees of forests and of boosting, and array types. All plain
+data."""
 
 
 class Detector(Protocol):
@@ -50,14 +51,16 @@ class Detector(Protocol):
     events: EventSettings
 
     def predict_proba(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Probability of a trick in each row of :attr:`core.metrics.Signals.table`: shape ``(n,)``, NaN where it cannot tell."""
+        """Probability of a trick in each row of :attr:`core.metrics.Signals.table`: shape ``(n,)``, NaN where it
+        cannot tell."""
 
 
 class HopRule:
     """The starter: a trick is where the feet or the hips rise above the ground and come back.
 
     The height is the larger of the feet's hop within 1.6 s (slow motion included) and the hips' within 0.4 s, in torso
-    lengths, against the background. A hop spans the frames above 30 % of its height, all with the probability of its peak.
+    lengths, against the background. A hop spans the frames above 30 % of its height, all with the probability of its
+    peak.
     """
 
     def __init__(self, events: EventSettings | None = None) -> None:
@@ -179,10 +182,15 @@ class TrickDetector:
         found = []
         rate, trained = sampling_rate(table), float(self.meta["sampling_rate"])
         if max(rate / trained, trained / rate) > _RATE_TOLERANCE:
-            found.append(f"The model was trained at {trained:.1f} sampled frames a second, this footage has {rate:.1f}: change the stride.")
+            found.append(
+                f"The model was trained at {trained:.1f} sampled frames a second, this footage has {rate:.1f}: "
+                "change the stride."
+            )
         backend = self.meta.get("pose", pose)
         if backend.split("-")[0] != pose.split("-")[0]:
-            found.append(f"The model was trained on poses of {backend}, these are of {pose}: expect it to be less sure.")
+            found.append(
+                f"The model was trained on poses of {backend}, these are of {pose}: expect it to be less sure."
+            )
         return found
 
     def save(self, path: Path) -> None:
@@ -201,7 +209,9 @@ class TrickDetector:
             "meta": self.meta,
         }
         with atomic_path(path) as temporary:
-            skops.io.dump({"estimator": self.estimator, "about": json.dumps(about)}, temporary, compression=zipfile.ZIP_DEFLATED)
+            skops.io.dump(
+                {"estimator": self.estimator, "about": json.dumps(about)}, temporary, compression=zipfile.ZIP_DEFLATED
+            )
 
     @classmethod
     def load(cls, path: Path) -> TrickDetector:
@@ -218,10 +228,20 @@ class TrickDetector:
         try:
             foreign = set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED)
             if foreign:
-                raise UserError(f"{path.name} holds {sorted(foreign)[0]}, which no Trickline model does: do not use it.")
+                raise UserError(
+                    f"{path.name} holds {sorted(foreign)[0]}, which no Trickline model does: do not use it."
+                )
             content = skops.io.load(path, trusted=list(_TRUSTED))
             about = json.loads(content["about"])
-        except (zipfile.BadZipFile, UntrustedTypesFoundException, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        except (
+            zipfile.BadZipFile,
+            UntrustedTypesFoundException,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ImportError,
+        ) as error:
             raise UserError(f"{path.name} is not a Trickline model: use a file that trickline train wrote.") from error
         if about.get("bundle") != _BUNDLE_VERSION:
             raise UserError(f"{path.name} was made by another version of Trickline: train it again.")
@@ -235,7 +255,10 @@ class TrickDetector:
 
 
 def positive_rows(example: Example, min_overlap_frames: int) -> NDArray[np.bool_]:
-    """Which sampled frames belong to a trick: at least so many of the decoded frames each stands for are inside. Shape ``(n,)``."""
+    """Which sampled frames belong to a trick, shape ``(n,)``: so many of the decoded frames each stands for are inside.
+
+    A frame that stands for fewer than ``min_overlap_frames`` must lie inside with all of them.
+    """
     inside = np.concatenate([[0], np.cumsum(frame_mask(example.truth, example.n_frames))])
     frame = example.table["frame"].to_numpy()
     until = np.append(frame[1:], example.n_frames)

@@ -4,8 +4,8 @@
 class UserError(Exception):
     """A mistake of the user's: one sentence that says what is wrong with which file and what to do.
 
-    The command line prints it without a traceback and exits with 2; the app shows it as a message. Anything else that is
-    raised is a fault of Trickline's and keeps its traceback.
+    The command line prints it without a traceback and exits with 2; the app shows it as a message. Anything else that
+    is raised is a fault of Trickline's and keeps its traceback.
     """
 
 

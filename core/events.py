@@ -19,9 +19,10 @@ def find_events(
 ) -> list[Event]:
     """Runs of sampled frames at or above the threshold, joined and weeded out.
 
-    In this order: a run shorter than the streak is no event; runs at most ``max_gap_frames`` decoded frames apart are one;
-    an event shorter than ``min_event_s`` goes; of two events whose peaks are within the cooldown the weaker goes. An
-    event's confidence is its highest probability. A sampled frame stands for the decoded frames up to the next one.
+    In this order: a run shorter than the streak is no event; runs at most ``max_gap_frames`` decoded frames apart are
+    one; an event shorter than ``min_event_s`` goes; of two events whose peaks are within the cooldown the weaker
+    goes. An event's confidence is its highest probability. A sampled frame stands for the decoded frames up to the
+    next one.
 
     Args:
         frame: ordinals of the sampled frames, ascending, shape ``(n,)``.
@@ -40,7 +41,11 @@ def find_events(
         )
         for run in runs
     ]
-    lasting = [event for event in merge(spans, settings.max_gap_frames) if _length_s(event, frame, time_s) >= settings.min_event_s]
+    lasting = [
+        event
+        for event in merge(spans, settings.max_gap_frames)
+        if _length_s(event, frame, time_s) >= settings.min_event_s
+    ]
     return _apart(lasting, frame, time_s, probability, settings.timestamp_cooldown_s)
 
 

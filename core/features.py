@@ -2,9 +2,9 @@
 
     >>> matrix, names = features(signals.table, "motion")                    # doctest: +SKIP
 
-``basic``, ``temporal``, ``rich`` and ``rich_temporal`` are made of tuck_ratio and the pose's quality alone, as the original
-classifier's; ``motion`` adds how the body moves against the background. Windows are set in seconds, so that footage of 24,
-30 and 60 frames a second gives the same features.
+``basic``, ``temporal``, ``rich`` and ``rich_temporal`` are made of tuck_ratio and the pose's quality alone, as the
+original classifier's; ``motion`` adds how the body moves against the background. Windows are set in seconds, so that
+footage of 24, 30 and 60 frames a second gives the same features.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _WINDOWS_S = (0.25, 0.75)
 _STEP_S = 0.2
 
 REACH_S = 1.6 + max(_WINDOWS_S)
-"""How far to either side a feature looks, the slow hop included (seconds): training and test footage are kept this far apart."""
+"""How far to either side a feature looks, the slow hop included (seconds): training and test footage are kept this
+far apart."""
 
 
 def features(table: pd.DataFrame, feature_set: FeatureSet) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -55,8 +56,8 @@ def features(table: pd.DataFrame, feature_set: FeatureSet) -> tuple[NDArray[np.f
 def usable_rows(table: pd.DataFrame, feature_set: FeatureSet) -> NDArray[np.bool_]:
     """Which sampled frames a detector judges, shape ``(n,)``.
 
-    The sets made of pose alone know only frames that passed the guardrails. Motion is known wherever the body was followed,
-    which is also where the skater leaves the frame in the middle of a trick.
+    The sets made of pose alone know only frames that passed the guardrails. Motion is known wherever the body was
+    followed, which is also where the skater leaves the frame in the middle of a trick.
     """
     if feature_set == "motion":
         return table["hop_ankle"].notna().to_numpy() | table["hop_hip"].notna().to_numpy()
@@ -78,7 +79,7 @@ def _columns(table: pd.DataFrame, feature_set: FeatureSet) -> dict[str, NDArray[
 
 
 def _values(frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    return {name: frame[name].to_numpy(dtype=np.float64) for name in frame}
+    return {str(name): frame[name].to_numpy(dtype=np.float64) for name in frame}
 
 
 def _around(table: pd.DataFrame, signals: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -87,8 +88,13 @@ def _around(table: pd.DataFrame, signals: pd.DataFrame) -> dict[str, NDArray[np.
     columns: dict[str, NDArray[np.float64]] = {}
     for half in _WINDOWS_S:
         window = timed.rolling(pd.Timedelta(seconds=2 * half), center=True, closed="both", min_periods=1)
-        for statistic, frame in (("mean", window.mean()), ("std", window.std()), ("min", window.min()), ("max", window.max())):
-            columns |= {f"{name}_{statistic}_{half}s": frame[name].to_numpy() for name in frame}
+        for statistic, frame in (
+            ("mean", window.mean()),
+            ("std", window.std()),
+            ("min", window.min()),
+            ("max", window.max()),
+        ):
+            columns |= {f"{name}_{statistic}_{half}s": frame[name].to_numpy() for name in signals}
     return columns
 
 

@@ -47,7 +47,9 @@ class Interval:
 
     def pad(self, before: int, after: int, last_frame: int) -> Interval:
         """Widened by ``before`` and ``after`` frames and kept within ``0..last_frame``."""
-        return replace(self, start_frame=max(0, self.start_frame - before), end_frame=min(last_frame, self.end_frame + after))
+        return replace(
+            self, start_frame=max(0, self.start_frame - before), end_frame=min(last_frame, self.end_frame + after)
+        )
 
 
 @dataclass(frozen=True, order=True)
@@ -96,8 +98,8 @@ def from_mask(mask: NDArray[np.bool_], label: str = "trick") -> list[Interval]:
 def match(truth: Sequence[Interval], found: Sequence[Interval], min_iou: float) -> list[tuple[int, int]]:
     """Pair true and found intervals one to one so that as many as possible meet ``min_iou``.
 
-    Returns index pairs ``(truth, found)``. Solved as an assignment and not greedily, so that one long event cannot take the
-    partner of another: pairs count first, their total tIoU second. A pair with no shared frame never counts.
+    Returns index pairs ``(truth, found)``. Solved as an assignment and not greedily, so that one long event cannot
+    take the partner of another: pairs count first, their total tIoU second. A pair with no shared frame never counts.
     """
     from scipy.optimize import linear_sum_assignment
 

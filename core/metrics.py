@@ -45,7 +45,8 @@ _THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the p
 
 
 _AMPLITUDES = (
-    "hop_ankle", "hop_ankle_slow", "hop_hip", "hop_feet", "ankle_vy", "ankle_ay", "hip_vy", "hip_ay", "shoulder_vy", "ankle_vx",
+    "hop_ankle", "hop_ankle_slow", "hop_hip", "hop_feet", "ankle_vy", "ankle_ay", "hip_vy", "hip_ay", "shoulder_vy",
+    "ankle_vx",
 )  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def _motion(
     ankle = (left + right) / 2
     feet = np.where(np.isfinite(ankle), ankle, np.where(np.isfinite(left), left, right))
     scale = body_scale(points, camera.time_s)
-    shot = np.cumsum(cuts(camera.difference))
+    shot = np.cumsum(cuts(camera.difference), dtype=np.int64)
     time_s = camera.time_s
     paths = {
         name: background_path(place, camera, scale, shot, person)
@@ -205,7 +206,8 @@ class BackgroundPath:
     xy: NDArray[np.float64]
     """Shape ``(n, 2)``, NaN where it was not followed; gaps up to 0.8 s are bridged in a straight line."""
     segment: NDArray[np.int64]
-    """Stretch over which the path is unbroken, shape ``(n,)``, -1 where there is none: cuts, long gaps, another person."""
+    """Stretch over which the path is unbroken, shape ``(n,)``, -1 where there is none: cuts, long gaps, another
+    person."""
 
 
 def background_path(
@@ -243,17 +245,20 @@ def background_path(
     xy[seen], segment[seen] = total, number
     for i in np.flatnonzero(joined & (after - before > 1)):
         between = np.arange(before[i] + 1, after[i])
-        share = (camera.time_s[between] - camera.time_s[before[i]]) / (camera.time_s[after[i]] - camera.time_s[before[i]])
+        share = (camera.time_s[between] - camera.time_s[before[i]]) / (
+            camera.time_s[after[i]] - camera.time_s[before[i]]
+        )
         xy[between] = total[i] + share[:, None] * step[i]
         segment[between] = number[i]
     return BackgroundPath(xy, segment)
 
 
 def hop_height(path: BackgroundPath, time_s: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
-    """How high a point is above where it came from and where it goes: torso lengths, shape ``(n,)``, NaN where not followed.
+    """How high a point is above where it came from and where it goes: torso lengths, shape ``(n,)``, NaN where not
+    followed.
 
-    The lower of the rise within ``window_s`` before and the fall within ``window_s`` after: a jump has both, a step up, a
-    drift of the camera or a stretch of the leg has one.
+    The lower of the rise within ``window_s`` before and the fall within ``window_s`` after: a jump has both, a step
+    up, a drift of the camera or a stretch of the leg has one.
     """
     hop = np.full(len(time_s), np.nan)
     for rows in _segments(path.segment):
@@ -293,7 +298,8 @@ def _carried(
 
 
 def _slope(values: NDArray[np.float64], segment: NDArray[np.int64], time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Central difference by time within each segment: per second, shape as ``values``, NaN where there is no neighbour."""
+    """Central difference by time within each segment: per second, shape as ``values``, NaN where there is no
+    neighbour."""
     slope = np.full_like(values, np.nan)
     for rows in _segments(segment):
         if len(rows) > 2:

@@ -4,8 +4,8 @@
     ...     result = run(Path("footage.mp4"), workspace, RunSettings(), Path("clips"))
     >>> result.events, [clip.path for clip in result.clips]                  # doctest: +SKIP
 
-What a step computes is kept in the workspace by the content of the video and the settings that matter, so that asking again
-is instant and a stopped step carries on.
+What a step computes is kept in the workspace by the content of the video and the settings that matter, so that asking
+again is instant and a stopped step carries on.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ def look(
     seconds = extract(video, estimator, pose.sample_stride, pose_path, camera_path, looked, cancelled)
     people, camera = PoseTable.read(pose_path), CameraTable.read(camera_path)
     if not len(people.frame):
-        raise UserError(f"{path.name}: nobody was found in any of {camera.n} frames; use footage with a person in view.")
+        raise UserError(
+            f"{path.name}: nobody was found in any of {camera.n} frames; use footage with a person in view."
+        )
     if not sound_path.exists():
         onset = pd.DataFrame({"audio_onset": onset_strength(video, camera.frame)})
         with atomic_path(sound_path) as temporary:
@@ -252,12 +254,16 @@ def cut(
             if progress:
                 progress("cutting", (number + done) / len(plans))
 
-        receipt = workspace.artifact(content, "clip", {"plan": _span(plan), "mode": settings.mode, "path": target}, "json")
+        receipt = workspace.artifact(
+            content, "clip", {"plan": _span(plan), "mode": settings.mode, "path": target}, "json"
+        )
         clip = _cut_before(receipt, target)
         if clip is None:
             clip = cut_clip(video, plan, target, settings.mode, cutting, cancelled)
             with atomic_path(receipt) as temporary:
-                temporary.write_text(json.dumps({"size": target.stat().st_size, "clip": {**asdict(clip), "path": str(target)}}))
+                temporary.write_text(
+                    json.dumps({"size": target.stat().st_size, "clip": {**asdict(clip), "path": str(target)}})
+                )
         clips.append(clip)
         cutting(1.0)
     return clips

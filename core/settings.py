@@ -1,7 +1,7 @@
 """Every knob, in one pydantic model a step, with the field's names and the defaults.
 
-    >>> EventSettings().max_gap_frames
-    10
+>>> EventSettings().max_gap_frames
+10
 """
 
 from __future__ import annotations

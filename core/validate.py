@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,14 @@ class Labelled:
     """Float64, shape ``(n_frames,)``."""
 
 
-def compare(videos: Sequence[Labelled], settings: TrainSettings, events: EventSettings | None = None) -> dict[str, Outcome]:
-    """Outcomes by name: the starter, the chosen detector and the original's recipe on footage left out of their training.
+def compare(
+    videos: Sequence[Labelled], settings: TrainSettings, events: EventSettings | None = None
+) -> dict[str, Outcome]:
+    """Outcomes by name: the starter, the chosen detector and the original's recipe on footage left out of their
+    training.
 
-    One video is left out trick by trick, several are left out video by video; and, as the original did, the last 20 % of each
-    video is left out once.
+    One video is left out trick by trick, several are left out video by video; and, as the original did, the last 20 %
+    of each video is left out once.
 
     Raises:
         UserError: too few tricks or videos to leave one out.
@@ -106,15 +110,17 @@ def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray
     positive = np.concatenate([positive_rows(example, recipe.min_overlap_frames) for example in examples])
 
     def fit_predict(fold: Fold) -> NDArray[np.float64]:
-        rows = [fold.train[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        rows = [fold.train[a:b] for a, b in pairwise(starts)]
         detector = TrickDetector.fit(examples, recipe, rows=rows)
         return np.concatenate([detector.predict_proba(example.table) for example in examples])[fold.test]
 
     probability = out_of_fold_probability(folds, positive, fit_predict)
-    return [probability[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [probability[a:b] for a, b in pairwise(starts)]
 
 
-def _outcome(videos: Sequence[Labelled], probabilities: Sequence[NDArray[np.float64]], settings: EventSettings) -> Outcome:
+def _outcome(
+    videos: Sequence[Labelled], probabilities: Sequence[NDArray[np.float64]], settings: EventSettings
+) -> Outcome:
     per_video = []
     for video, probability in zip(videos, probabilities, strict=True):
         table = video.example.table
@@ -123,7 +129,9 @@ def _outcome(videos: Sequence[Labelled], probabilities: Sequence[NDArray[np.floa
         )
         per_video.append(event_metrics(video.example.truth, found, video.pts_s))
     positive = np.concatenate([positive_rows(video.example, 1) for video in videos])
-    return Outcome(frame_metrics(positive, np.concatenate(probabilities), settings.default_threshold), pooled(per_video))
+    return Outcome(
+        frame_metrics(positive, np.concatenate(probabilities), settings.default_threshold), pooled(per_video)
+    )
 
 
 def _last_part(videos: Sequence[Labelled], recipe: TrainSettings, settings: EventSettings) -> Outcome | None:
@@ -156,5 +164,3 @@ def _from(truth: Sequence[Interval], first: int) -> list[Interval]:
     mask = frame_mask(truth, max(t.end_frame for t in truth) + 1)
     mask[:first] = False
     return from_mask(mask)
-
-

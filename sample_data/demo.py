@@ -1,11 +1,11 @@
-"""Draw the sample session, find its tricks with the starter and with a detector trained on its labels, and cut the clips.
+"""Draw the sample session, find its tricks with the starter and with a detector trained on its labels, and cut the
+clips.
 
-    python -m sample_data.demo
+python -m sample_data.demo
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from core import pipeline, validate
@@ -19,7 +19,11 @@ from sample_data.make_session import DEFAULT_OUT, make_session
 
 def main() -> None:
     """Run the whole way on the sample session and print what came of it."""
-    print("Drawing the sample session (half a minute, once)" if not DEFAULT_OUT.exists() else "The sample session is there")
+    print(
+        "Drawing the sample session (half a minute, once)"
+        if not DEFAULT_OUT.exists()
+        else "The sample session is there"
+    )
     session = make_session(DEFAULT_OUT)
     out = Path("clips")
     with Workspace.open() as workspace:
@@ -28,7 +32,9 @@ def main() -> None:
         print("Training on its labels and cutting what the trained detector finds", flush=True)
         trained = pipeline.run(session.video, workspace, RunSettings(), out / "trained", labels=session.annotations)
         pts_s = started.look.video.pts_s
-        compared = validate.compare([validate.Labelled(started.look.example(session.intervals), pts_s)], TrainSettings())
+        compared = validate.compare(
+            [validate.Labelled(started.look.example(session.intervals), pts_s)], TrainSettings()
+        )
     print()
     _print_tricks(session.intervals, started, trained)
     print()
@@ -63,4 +69,4 @@ def _times(interval: Interval, pts_s: object) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

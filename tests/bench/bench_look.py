@@ -1,6 +1,6 @@
 """Looking at footage: milliseconds a sampled frame against the original's loop, in turn, all included.
 
-    python -m tests.bench.bench_look [VIDEO] [WEIGHTS.pt]
+python -m tests.bench.bench_look [VIDEO] [WEIGHTS.pt]
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def main(video: Path, weights: Path) -> None:
     for name in ways:
         own = statistics.median(row[name] for row in measured)
         ratios = [row[first] / row[name] for row in measured]
-        print(f"  {name:40} {own:7.2f}   {statistics.median(ratios):5.1f} times ({min(ratios):.1f} to {max(ratios):.1f})")
+        print(
+            f"  {name:40} {own:7.2f}   {statistics.median(ratios):5.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
+        )
 
 
 def _original(video: Path, weights: Path) -> float:

@@ -1,7 +1,8 @@
 """The original's way of looking at footage, written out as the baseline.
 
-OpenCV reads every frame at full size; Ultralytics predicts on every second one, one at a time, with its default input of 640
-pixels; the person with the highest confidence x area is kept, and tuck_ratio is computed from that person's joints.
+OpenCV reads every frame at full size; Ultralytics predicts on every second one, one at a time, with its default input
+of 640 pixels; the person with the highest confidence x area is kept, and tuck_ratio is computed from that person's
+joints.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ def look(video: Path, weights: Path, stride: int = 2) -> tuple[int, float]:
     Returns:
         The number of sampled frames and the seconds they took, the network loaded and warm before.
     """
-    from ultralytics import YOLO
+    from ultralytics.models import YOLO
 
-    model = YOLO(str(weights))
+    model: Any = YOLO(str(weights))
     model.predict(np.zeros((360, 640, 3), np.uint8), verbose=False)
     capture = cv2.VideoCapture(str(video))
     sampled, number, ratios = 0, 0, []
