@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +34,10 @@ _MENDABLE = {
     errno.EISDIR: ("a folder has the name that the file should get", "move that folder away or choose another name"),
 }
 
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}\.part(\.\w+)?")
+_ABANDONED_S = 600.0
+"""A temporary file that was not touched for so long has no writer any more: whoever made it was killed."""
+
 
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and what is missing above it; one that is there already is fine.
@@ -44,6 +51,22 @@ def make_folder(folder: Path) -> None:
         raise _cannot_write(folder, error) from error
 
 
+def check_folder(folder: Path) -> None:
+    """Learn before hours of work that nothing can be written into ``folder``. Nothing is made.
+
+    Raises:
+        UserError: neither it nor what is missing above it can be written to.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
     """A temporary path to write to, which becomes ``final`` once the block ends well.
@@ -51,7 +74,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     The temporary file lies in the folder of ``final``, so that the renaming is one step, and has its suffix, so that
     FFmpeg and others guess the format right. It is on the disk before it is renamed: after a power cut, too, a file
     under its final name is whole. An older ``final`` is replaced. If the block raises, the temporary file is removed
-    and ``final`` stays as it was.
+    and ``final`` stays as it was. What a killed process left goes when something is written into the folder later.
 
     Args:
         final: the file to write; its folder is made if need be. Within the block write this one file and nothing else:
@@ -63,6 +86,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
     """
     folder = final.parent
     make_folder(folder)
+    _clear_abandoned(folder)
     # A name may have 255 bytes; 40 characters leave room for the rest even where each takes four.
     temporary = folder / f".{final.stem[:40]}.{secrets.token_hex(4)}.part{final.suffix}"
     try:
@@ -77,6 +101,14 @@ def atomic_path(final: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Remove what killed processes left in ``folder``."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            if _TEMPORARY.fullmatch(file.name) and time.time() - file.stat().st_mtime > _ABANDONED_S:
+                os.unlink(file)
 
 
 def _concerns(error: OSError, path: Path) -> bool:

@@ -3,9 +3,11 @@ mistake."""
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_STOPPED = 130
+"""Exit code of a program that Ctrl-C ended: 128 and the number of the signal."""
+
 models = typer.Typer(help="Weights of pose networks.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
@@ -328,14 +333,34 @@ def models_get(
 def main() -> None:
     """Entry point of the ``trickline`` command."""
     logging.basicConfig(level=logging.WARNING, format="trickline: %(message)s", stream=sys.stderr)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries have to say to programmers; python -W shows it
     try:
-        app()
+        code = app(prog_name="trickline", standalone_mode=False)
     except UserError as error:
-        typer.echo(f"trickline: {error}", err=True)
-        sys.exit(2)
+        _say([error])
+        code = 2
+    except typer.TyperException as error:
+        _say_misuse(error)
+        code = 2
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _say(["The results cannot be printed, because the disk is full; free some space and try again."])
+        code = 2
     except (Cancelled, KeyboardInterrupt):
-        typer.echo("trickline: stopped; what was finished is kept, run it again to carry on.", err=True)
-        sys.exit(130)
+        code = _STOPPED
+    if code == _STOPPED:  # Typer, too, turns Ctrl-C into this
+        _say(["stopped; what was finished is kept, run it again to carry on."])
+    sys.exit(code)
+
+
+def _say_misuse(error: typer.TyperException) -> None:
+    """One line for a command or option that does not exist, is missing or has an impossible value."""
+    message = " ".join(error.format_message().split())
+    if message:  # where help is shown for want of arguments, that says it all
+        context = getattr(error, "ctx", None)
+        _say([f"{message.rstrip('.')} (see {context.command_path if context else 'trickline'} --help)."])
 
 
 def _pose(backend: PoseBackend, weights: Path | None, stride: int) -> PoseSettings:

@@ -41,17 +41,20 @@ def find_events(
         )
         for run in runs
     ]
+    # The last sampled frame is taken to stay as long as they usually do.
+    usual_s = np.median(np.diff(time_s)) if len(time_s) > 1 else 0.0
+    bounds_s = np.append(time_s, time_s[-1:] + usual_s)
     lasting = [
         event
         for event in merge(spans, settings.max_gap_frames)
-        if _length_s(event, frame, time_s) >= settings.min_event_s
+        if _length_s(event, frame, bounds_s) >= settings.min_event_s
     ]
     return _apart(lasting, frame, time_s, probability, settings.timestamp_cooldown_s)
 
 
-def _length_s(event: Event, frame: NDArray[np.int32], time_s: NDArray[np.float64]) -> float:
-    first, last = np.searchsorted(frame, [event.start_frame, event.end_frame + 1])
-    return float(time_s[last - 1] - time_s[first])
+def _length_s(event: Event, frame: NDArray[np.int32], bounds_s: NDArray[np.float64]) -> float:
+    first, after = np.searchsorted(frame, [event.start_frame, event.end_frame + 1])
+    return float(bounds_s[after] - bounds_s[first])
 
 
 def _apart(

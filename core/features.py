@@ -105,5 +105,6 @@ def _before_and_after(table: pd.DataFrame, signals: pd.DataFrame) -> dict[str, N
     for name in signals:
         values = signals[name].to_numpy(dtype=np.float64)
         for word, shift in (("since", -_STEP_S), ("until", _STEP_S)):
-            columns[f"{name}_{word}_{_STEP_S}s"] = values - np.interp(time_s + shift, time_s, values)
+            there = np.interp(time_s + shift, time_s, values) if len(values) else values
+            columns[f"{name}_{word}_{_STEP_S}s"] = values - there
     return columns

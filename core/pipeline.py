@@ -44,7 +44,7 @@ Progress = Callable[[Step, float], None]
 """Called with the step and how much of it is done, 0 to 1."""
 Cancel = Callable[[], bool]
 
-_LOOK_VERSION = 1
+_LOOK_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def look(
 
     seconds = extract(video, estimator, pose.sample_stride, pose_path, camera_path, looked, cancelled)
     people, camera = PoseTable.read(pose_path), CameraTable.read(camera_path)
-    if not len(people.frame):
+    if not (people.person >= 0).any():
         raise UserError(
             f"{path.name}: nobody was found in any of {camera.n} frames; use footage with a person in view."
         )

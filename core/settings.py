@@ -39,7 +39,7 @@ class PoseSettings(Settings):
     backend: PoseBackend = "auto"
     weights: str | None = None
     """Path of YOLO-pose weights (``.pt``, ``.onnx`` or an OpenVINO folder); None looks for them in the workspace."""
-    yolo_long_side: int = Field(448, ge=96, le=1920)
+    yolo_long_side: int = Field(640, ge=96, le=1920)
     """Longer side of the pictures that YOLO gets, in pixels."""
     sample_stride: int = Field(2, ge=1)
     """Every n-th decoded frame is looked at: 2 gives about 15 fps on 30 fps footage."""

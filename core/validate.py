@@ -7,7 +7,7 @@ statistics over time, a forest of 200 trees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,21 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detector import Detector, Example, HopRule, TrickDetector, positive_rows
-from core.evaluate import (
-    EventMetrics,
-    Fold,
-    FrameMetrics,
-    event_metrics,
-    fold_last_fraction,
-    folds_by_group,
-    folds_by_trick,
-    format_table,
-    frame_metrics,
-    out_of_fold_probability,
-    pooled,
-)
+from core.evaluate import EventMetrics, FrameMetrics, event_metrics, format_table, frame_metrics, pooled
 from core.events import find_events
-from core.features import REACH_S
+from core.features import REACH_S, usable_rows
+from core.folds import Fold, fold_last_fraction, folds_by_group, folds_by_trick, out_of_fold_probability
 from core.intervals import Interval, frame_mask, from_mask
 from core.settings import EventSettings, TrainSettings
 
@@ -65,17 +54,24 @@ def compare(
     training.
 
     One video is left out trick by trick, several are left out video by video; and, as the original did, the last 20 %
-    of each video is left out once.
+    (``test_frac``) of each video is left out once. What cannot be done with these labels has no row, and the log says
+    why.
 
     Raises:
         UserError: too few tricks or videos to leave one out.
     """
     events = events or EventSettings()
+    recipes = {
+        f"{settings.feature_set} {settings.model}": settings,
+        "original's recipe": ORIGINAL.model_copy(update={"test_frac": settings.test_frac}),
+    }
     left_out = "leave one video out" if len(videos) > 1 else "leave one trick out"
     outcomes = {"starter, untrained": _outcome(videos, [_starter(v) for v in videos], events)}
-    for name, recipe in ((f"{settings.feature_set} {settings.model}", settings), ("original's recipe", ORIGINAL)):
-        outcomes[f"{name}, {left_out}"] = _outcome(videos, _left_out(videos, recipe), events)
-    for name, recipe in ((f"{settings.feature_set} {settings.model}", settings), ("original's recipe", ORIGINAL)):
+    for name, recipe in recipes.items():
+        unseen = _left_out(videos, recipe)
+        if unseen:
+            outcomes[f"{name}, {left_out}"] = _outcome(videos, unseen, events)
+    for name, recipe in recipes.items():
         late = _last_part(videos, recipe, events)
         if late:
             outcomes[f"{name}, last {recipe.test_frac:.0%}"] = late
@@ -97,7 +93,8 @@ def _starter(video: Labelled) -> NDArray[np.float64]:
     return detector.predict_proba(video.example.table)
 
 
-def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray[np.float64]]:
+def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray[np.float64]] | None:
+    """None where whatever is left to train on does not teach what a trick is."""
     examples = [video.example for video in videos]
     starts = np.cumsum([0, *(len(example.table) for example in examples)])
     if len(videos) == 1:
@@ -108,14 +105,17 @@ def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray
     else:
         folds = folds_by_group(np.repeat([str(i) for i in range(len(examples))], np.diff(starts)))
     positive = np.concatenate([positive_rows(example, recipe.min_overlap_frames) for example in examples])
+    usable = np.concatenate([usable_rows(example.table, recipe.feature_set) for example in examples])
+    folds = [replace(fold, train=fold.train & usable) for fold in folds]
 
     def fit_predict(fold: Fold) -> NDArray[np.float64]:
-        rows = [fold.train[a:b] for a, b in pairwise(starts)]
-        detector = TrickDetector.fit(examples, recipe, rows=rows)
-        return np.concatenate([detector.predict_proba(example.table) for example in examples])[fold.test]
+        train, test = ([rows[a:b] for a, b in pairwise(starts)] for rows in (fold.train, fold.test))
+        detector = TrickDetector.fit(examples, recipe, rows=train)
+        tested = [(example.table, rows) for example, rows in zip(examples, test, strict=True) if rows.any()]
+        return np.concatenate([detector.predict_proba(table)[rows] for table, rows in tested])
 
     probability = out_of_fold_probability(folds, positive, fit_predict)
-    return [probability[a:b] for a, b in pairwise(starts)]
+    return None if np.isnan(probability).all() else [probability[a:b] for a, b in pairwise(starts)]
 
 
 def _outcome(
@@ -135,12 +135,15 @@ def _outcome(
 
 
 def _last_part(videos: Sequence[Labelled], recipe: TrainSettings, settings: EventSettings) -> Outcome | None:
-    """Trained on the first part of every video and judged on the last; None where the first parts hold no trick."""
+    """Trained on the first part of every video and judged on the last; None where the first parts do not teach what a
+    trick is."""
     folds = [fold_last_fraction(len(video.example.table), recipe.test_frac) for video in videos]
     positive = [positive_rows(video.example, recipe.min_overlap_frames) for video in videos]
-    if not any(p[fold.train].any() for p, fold in zip(positive, folds, strict=True)):
+    train = [f.train & usable_rows(v.example.table, recipe.feature_set) for v, f in zip(videos, folds, strict=True)]
+    known = np.concatenate([p[rows] for p, rows in zip(positive, train, strict=True)])
+    if known.all() or not known.any():
         return None
-    detector = TrickDetector.fit([video.example for video in videos], recipe, rows=[fold.train for fold in folds])
+    detector = TrickDetector.fit([video.example for video in videos], recipe, rows=train)
     judged: list[EventMetrics] = []
     truths, probabilities = [], []
     for video, fold, answer in zip(videos, folds, positive, strict=True):

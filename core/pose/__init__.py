@@ -23,6 +23,7 @@ MIN_KEYPOINT_CONF = 0.05
 
 _SAME_BODY = 0.1
 """Two rows whose keypoints are closer than this, in lengths of the box, are one person."""
+_INSIDE = 0.6
 
 
 @dataclass(frozen=True)
@@ -53,26 +54,35 @@ class People:
         """
         width, height = size
         keep = np.flatnonzero(score >= min_score)
-        keep = _each_body_once(keep[np.argsort(-score[keep], kind="stable")], boxes, keypoints)
+        keep = _each_body_once(keep[np.argsort(-score[keep], kind="stable")], score, boxes, keypoints)
         corners = np.clip(boxes[keep] / np.array([width, height] * 2), 0, 1)
         points = keypoints[keep] / np.array([width, height, 1])
+        points[..., :2] = np.clip(points[..., :2], 0, 1)  # networks guess beyond the border too
         points[points[..., 2] < MIN_KEYPOINT_CONF, :2] = np.nan
         return cls(*(np.asarray(values, np.float32) for values in (score[keep], corners, points)))
 
 
 def _each_body_once(
-    best_first: NDArray[np.int64], boxes: NDArray[np.float32], keypoints: NDArray[np.float32]
+    best_first: NDArray[np.int64],
+    score: NDArray[np.float32],
+    boxes: NDArray[np.float32],
+    keypoints: NDArray[np.float32],
 ) -> NDArray[np.int64]:
-    """Leave out a row whose keypoints lie on those of a better one.
+    """Leave out a row that shows a body again: its keypoints lie on those of a better row, or it is a weak part of one.
 
-    Suppression by overlap of boxes keeps a second, tighter box round the same legs, and would drop somebody who
+    Suppression by overlap of boxes alone keeps a second, tighter box round the same legs, and would drop somebody who
     crosses.
     """
     kept: list[int] = []
     for row in best_first:
-        size = float((boxes[row, 2:] - boxes[row, :2]).max())
-        apart = [np.hypot(*(keypoints[row, :, :2] - keypoints[other, :, :2]).T) for other in kept]
-        if all(np.median(distance) > _SAME_BODY * size for distance in apart):
+        width, height = boxes[row, 2:] - boxes[row, :2]
+        for other in kept:
+            apart = np.hypot(*(keypoints[row, :, :2] - keypoints[other, :, :2]).T)
+            shared = np.minimum(boxes[row, 2:], boxes[other, 2:]) - np.maximum(boxes[row, :2], boxes[other, :2])
+            inside = float(np.clip(shared, 0, None).prod()) > _INSIDE * float(width * height)
+            if np.median(apart) <= _SAME_BODY * max(width, height) or (inside and score[row] < score[other] / 2):
+                break
+        else:
             kept.append(int(row))
     return np.array(kept, dtype=np.int64)
 
@@ -92,8 +102,11 @@ class PoseEstimator(Protocol):
         """Find people in an upright RGB picture: uint8, shape ``(height, width, 3)``, longer side ``long_side``."""
 
 
-def pad_to_multiple(image: NDArray[np.uint8], multiple: int, value: int) -> NDArray[np.uint8]:
-    """Pad right and below until both sides are multiples, so that coordinates need no shift. Shape ``(h', w', 3)``."""
+def pad_to_multiple(image: NDArray[np.uint8], multiple: tuple[int, int], value: int) -> NDArray[np.uint8]:
+    """Pad right and below until height and width are multiples of ``multiple``, so that coordinates need no shift.
+
+    Shape ``(h', w', 3)``.
+    """
     height, width = image.shape[:2]
-    pad = ((0, -height % multiple), (0, -width % multiple), (0, 0))
+    pad = ((0, -height % multiple[0]), (0, -width % multiple[1]), (0, 0))
     return np.pad(image, pad, constant_values=value) if any(sum(p) for p in pad) else image

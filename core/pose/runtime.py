@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UserError
+
 WORKERS = max(1, min(8, os.cpu_count() or 1))
 """How many threads call a network at once."""
 
@@ -42,6 +44,9 @@ class OpenVinoNetwork:
     Args:
         path: the network file.
         scaled_nchw: the network takes float pictures in 0..1, channels first (as YOLO does), and not uint8 pixels.
+
+    Raises:
+        UserError: by ``run``, if the network cannot take pictures of that size.
     """
 
     runtime = "openvino"
@@ -49,8 +54,12 @@ class OpenVinoNetwork:
     def __init__(self, path: Path, scaled_nchw: bool) -> None:
         import openvino
 
+        self._path = path
         self._core = openvino.Core()
         self._model = self._core.read_model(path)
+        self.input_shape = _known(self._model.input(0).partial_shape)
+        """As the file tells it, with -1 for what it leaves open."""
+        self.output_shape = _known(self._model.output(0).partial_shape)
         self._scaled_nchw = scaled_nchw
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()
@@ -72,16 +81,22 @@ class OpenVinoNetwork:
         with self._lock:
             if size not in self._compiled:
                 model = self._model.clone()
-                model.reshape([1, 3, *size] if self._scaled_nchw else [1, *size, 3])
-                if self._scaled_nchw:
-                    steps = PrePostProcessor(model)
-                    steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
-                    steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
-                    steps.input().model().set_layout(Layout("NCHW"))
-                    model = steps.build()
                 # A stream and a thread for each caller: frames side by side give more in all than each one sooner.
                 config = {"NUM_STREAMS": WORKERS, "INFERENCE_NUM_THREADS": WORKERS}
-                compiled = self._core.compile_model(model, "CPU", config)
+                try:
+                    model.reshape([1, 3, *size] if self._scaled_nchw else [1, *size, 3])
+                    if self._scaled_nchw:
+                        steps = PrePostProcessor(model)
+                        steps.input().tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+                        steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
+                        steps.input().model().set_layout(Layout("NCHW"))
+                        model = steps.build()
+                    compiled = self._core.compile_model(model, "CPU", config)
+                except RuntimeError as error:
+                    raise UserError(
+                        f"{self._path.name} cannot be run on pictures of {size[1]}x{size[0]} pixels: export it again, to "
+                        "OpenVINO with dynamic=True."
+                    ) from error
                 # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once wait for
                 # each other forever, so one call is made here, behind the lock.
                 compiled.create_infer_request().infer([np.zeros((1, *size, 3), np.uint8)])
@@ -115,6 +130,12 @@ class LiteRtNetwork:
             interpreter.allocate_tensors()
             kept[size] = interpreter
         return kept[size]
+
+
+def _known(shape: Any) -> tuple[int, ...]:
+    if shape.rank.is_dynamic:
+        return ()
+    return tuple(side.get_length() if side.is_static else -1 for side in shape)
 
 
 def has_openvino() -> bool:

@@ -25,6 +25,7 @@ _MAX_STEP = 0.8
 """How far the middle of a person's box may move between sightings, in lengths of the box's longer side."""
 _MAX_GROWTH = 3.0
 _SIZE_MEMORY = 0.9  # a skater who tucks or leaves the frame halfway is still as tall as he was
+_BEST_SCORE, _MEDIAN_SCORE = 0.2, 0.09
 _STEADY_S = 1.0
 _AHEAD = 1.5
 
@@ -70,7 +71,23 @@ def link(pose: PoseTable, camera: CameraTable, aspect: float) -> PoseTable:
             track.place = track.on_screen = places[row]
             track.size, track.seen_s = max(float(sizes[row]), _SIZE_MEMORY * track.size), now
             person[row] = track.person
-    return dataclasses.replace(pose, person=person)
+    return dataclasses.replace(pose, person=_believable(person, pose.score))
+
+
+def _believable(person: NDArray[np.int32], score: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Numbers anew, without tracks so weak that they are trees: -1.
+
+    In the drawn session MoveNet's false people reach 0.16, 0.06 in the median; of 133 clips of unseen skaters no trick is
+    lost at these limits, and one at limits a tenth higher.
+    """
+    kept = [
+        track
+        for track in np.unique(person[person >= 0])
+        if score[person == track].max() >= _BEST_SCORE and np.median(score[person == track]) >= _MEDIAN_SCORE
+    ]
+    numbers = np.full(int(person.max(initial=-1)) + 2, -1, np.int32)  # the last place is that of -1
+    numbers[kept] = np.arange(len(kept))
+    return numbers[person]
 
 
 def _assign(tracks: list[_Track], places: NDArray[np.float64], sizes: NDArray[np.float64]) -> dict[int, _Track]:

@@ -31,11 +31,11 @@ def main(video: Path, weights: Path) -> None:
             "the original's loop, YOLO .pt at 640": lambda: _original(video, weights),
             "MoveNet (default)": _ours(video, MoveNet(cache)),
             "MoveNet on LiteRT": _ours(video, MoveNet(cache, "litert")),
-            "the same YOLO .pt, exported": _ours(video, yolo.load(weights, cache, 448)),
+            "the same YOLO .pt, exported": _ours(video, yolo.load(weights, cache, 640)),
         }
         int8 = weights.with_name(f"{weights.stem}_int8_openvino_model")
         if int8.exists():
-            ways["YOLO int8"] = _ours(video, yolo.load(int8, cache, 448))
+            ways["YOLO int8"] = _ours(video, yolo.load(int8, cache, 640))
         for way in ways.values():
             way()
         measured = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
