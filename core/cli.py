@@ -27,6 +27,9 @@ from core.settings import (
     TrainSettings,
 )
 
+_STOPPED = 130
+"""Exit code of a program that Ctrl-C ended: 128 and the number of the signal."""
+
 app = typer.Typer(
     help="Footage in, tricks found, clips out.",
     no_args_is_help=True,
@@ -34,9 +37,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_STOPPED = 130
-"""Exit code of a program that Ctrl-C ended: 128 and the number of the signal."""
-
 models = typer.Typer(help="Weights of pose networks.", no_args_is_help=True)
 app.add_typer(models, name="models")
 

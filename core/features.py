@@ -30,11 +30,16 @@ _WIDE_SIGNALS = ("hop_ankle", "hop_ankle_slow", "hop_hip", "ankle_vy", "hip_vy",
 
 _WINDOWS_S = (0.25, 0.75)
 """Half widths of the windows, in seconds: about a take-off, and about a whole trick."""
+_EDGE_S = 0.002
+"""A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
+that is right on the edge must not come and go with the rounding (seconds)."""
 _STEP_S = 0.2
 
 REACH_S = 1.6 + max(_WINDOWS_S)
-"""How far to either side a feature looks, the slow hop included (seconds): training and test footage are kept this
-far apart."""
+"""How far to either side a feature looks at movement, the slow hop included (seconds). The body's length, in which
+movement is counted, looks another 0.7 s, and a bridged gap 0.8 s: training and test footage are kept twice this far
+apart, so that no training frame holds anything of a test frame. Who the skater is and how loud his place usually is
+are settled over longer times."""
 
 
 def features(table: pd.DataFrame, feature_set: FeatureSet) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -44,7 +49,10 @@ def features(table: pd.DataFrame, feature_set: FeatureSet) -> tuple[NDArray[np.f
         table: :attr:`core.metrics.Signals.table`.
 
     Returns:
-        A float32 matrix of shape ``(n, k)``, NaN where something was not seen, and the ``k`` names.
+        A float32 matrix of shape ``(n, k)``, NaN where something was not seen, and the ``k`` names: first the signals
+        themselves; in the sets that look around then ``<signal>_<mean, std, min or max>_<half width>s`` and
+        ``<signal>_<since or until>_0.2s``, the change from 0.2 s ago and to 0.2 s later. ``audio_onset`` is in the
+        motion set if the table has it.
     """
     columns = _columns(table, feature_set)
     matrix = np.column_stack(list(columns.values())).astype(np.float32)
@@ -87,7 +95,8 @@ def _around(table: pd.DataFrame, signals: pd.DataFrame) -> dict[str, NDArray[np.
     timed = signals.set_index(pd.to_timedelta(table["time_s"].to_numpy(), unit="s") + pd.Timestamp(0))
     columns: dict[str, NDArray[np.float64]] = {}
     for half in _WINDOWS_S:
-        window = timed.rolling(pd.Timedelta(seconds=2 * half), center=True, closed="both", min_periods=1)
+        width = pd.Timedelta(seconds=2 * (half + _EDGE_S))
+        window = timed.rolling(width, center=True, closed="both", min_periods=1)
         for statistic, frame in (
             ("mean", window.mean()),
             ("std", window.std()),

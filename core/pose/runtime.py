@@ -94,8 +94,8 @@ class OpenVinoNetwork:
                     compiled = self._core.compile_model(model, "CPU", config)
                 except RuntimeError as error:
                     raise UserError(
-                        f"{self._path.name} cannot be run on pictures of {size[1]}x{size[0]} pixels: export it again, to "
-                        "OpenVINO with dynamic=True."
+                        f"{self._path.name} cannot be run on pictures of {size[1]}x{size[0]} pixels: export it again, "
+                        "to OpenVINO with dynamic=True."
                     ) from error
                 # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once wait for
                 # each other forever, so one call is made here, behind the lock.

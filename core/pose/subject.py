@@ -1,6 +1,6 @@
 """Who is who, and who is the skater.
 
-Persons are linked from frame to frame by place and size after the camera's motion was taken off. Trackers that go by
+Persons are linked from frame to frame by place, speed and size after the camera's motion was taken off. Trackers that go by
 the overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his box
 halves from one frame to the next, and one trick in ten broke into two people.
 
@@ -26,6 +26,7 @@ _MAX_STEP = 0.8
 _MAX_GROWTH = 3.0
 _SIZE_MEMORY = 0.9  # a skater who tucks or leaves the frame halfway is still as tall as he was
 _BEST_SCORE, _MEDIAN_SCORE = 0.2, 0.09
+_SPEED_SHARE = 0.2
 _STEADY_S = 1.0
 _AHEAD = 1.5
 
@@ -39,6 +40,18 @@ class _Track:
     """Where he would be had the camera followed him."""
     size: float
     seen_s: float
+    speed: NDArray[np.float64]
+    """Over the ground, smoothed, frame heights a second: by it two people who cross keep their numbers."""
+    sightings: int = 0
+
+    def see(self, place: NDArray[np.float64], size: float, now: float) -> None:
+        """Go on from here."""
+        if self.sightings:
+            share = max(_SPEED_SHARE, 1 / self.sightings)
+            self.speed = self.speed + share * ((place - self.place) / (now - self.seen_s) - self.speed)
+        self.sightings += 1
+        self.place = self.on_screen = place
+        self.size, self.seen_s = max(size, _SIZE_MEMORY * self.size), now
 
 
 def link(pose: PoseTable, camera: CameraTable, aspect: float) -> PoseTable:
@@ -60,17 +73,16 @@ def link(pose: PoseTable, camera: CameraTable, aspect: float) -> PoseTable:
         tracks = [] if cut[at] else [track for track in tracks if now - track.seen_s <= MAX_LOST_S]
         for track in tracks:
             track.place = matrices[at, :, :2] @ track.place + matrices[at, :, 2]
+            track.speed = matrices[at, :, :2] @ track.speed
             track.size *= float(camera.scale[at])
         rows = np.arange(first[at], last[at])
-        matched = _assign(tracks, places[rows], sizes[rows])
+        matched = _assign(tracks, places[rows], sizes[rows], now)
         for i, row in enumerate(rows):
             if i not in matched:
-                matched[i], people = _Track(people, places[row], places[row], 0.0, now), people + 1
+                matched[i], people = _Track(people, places[row], places[row], 0.0, now, np.zeros(2)), people + 1
                 tracks.append(matched[i])
-            track = matched[i]
-            track.place = track.on_screen = places[row]
-            track.size, track.seen_s = max(float(sizes[row]), _SIZE_MEMORY * track.size), now
-            person[row] = track.person
+            matched[i].see(places[row], float(sizes[row]), now)
+            person[row] = matched[i].person
     return dataclasses.replace(pose, person=_believable(person, pose.score))
 
 
@@ -90,16 +102,19 @@ def _believable(person: NDArray[np.int32], score: NDArray[np.float32]) -> NDArra
     return numbers[person]
 
 
-def _assign(tracks: list[_Track], places: NDArray[np.float64], sizes: NDArray[np.float64]) -> dict[int, _Track]:
-    """Which track each sighting continues, the sum of the distances being smallest."""
+def _assign(
+    tracks: list[_Track], places: NDArray[np.float64], sizes: NDArray[np.float64], now: float
+) -> dict[int, _Track]:
+    """Which track each sighting continues, the sum of the distances from where they were going being smallest."""
     if not tracks or not len(places):
         return {}
     expected = np.array([[track.place, track.on_screen] for track in tracks])
+    going = np.array([track.place + track.speed * (now - track.seen_s) for track in tracks])
     size = np.array([track.size for track in tracks])
     larger = np.maximum(sizes[:, None], size[None])
     step = np.linalg.norm(places[:, None, None] - expected[None], axis=3).min(axis=2) / larger
     growth = np.abs(np.log(sizes[:, None] / size[None]))
-    cost = step + 0.3 * growth
+    cost = np.linalg.norm(places[:, None] - going[None], axis=2) / larger + 0.3 * growth
     far = (step > _MAX_STEP) | (growth > np.log(_MAX_GROWTH))
     pairs = zip(*linear_sum_assignment(np.where(far, 1e3, cost)), strict=True)
     return {int(i): tracks[j] for i, j in pairs if not far[i, j]}

@@ -31,7 +31,7 @@ LICENCE = "AGPL-3.0 (https://ultralytics.com/license)"
 MIN_SCORE = 0.1
 NMS_IOU = 0.7
 """Boxes that overlap more than this are one person: Ultralytics' own default."""
-_FIRST_LOOK = 448
+_FIRST_LOOK = 384
 _SURE = 0.4
 _PAD = 114  # the grey that Ultralytics pads with, which the networks saw in training
 
@@ -60,9 +60,9 @@ class YoloOpenVino:
             raise UserError(f"{path.name} is not a network that OpenVINO can read: export it again.") from error
         if not _is_pose(self._network.output_shape):
             raise _not_pose(path.name)
-        sides = self._network.input_shape[-2:]
-        self._only = sides if min(sides, default=-1) > 0 else None
-        self.long_side = max(sides) if self._only else long_side
+        height, width = self._network.input_shape[-2:]
+        self._only = (height, width) if min(height, width) > 0 else None
+        self.long_side = max(self._only) if self._only else long_side
         kind = "int8" if "int8" in path.name else "fp"
         self.name = f"{model.stem}-{_digest(model)}-{kind}-openvino-{self.long_side}"
 
@@ -253,7 +253,7 @@ def _not_pose(name: str) -> UserError:
 
 def _is_pose(output: tuple[int, ...]) -> bool:
     """Whether an output shape, -1 where the file leaves it open, can be one of those that :func:`decode` knows."""
-    return len(output) == 3 and (output[1] in (56, -1) or output[2] in (57, -1))
+    return len(output) == 3 and (output[1] == 56 or output[2] == 57 or output[1:] == (-1, -1))
 
 
 def _scaled(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
