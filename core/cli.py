@@ -103,8 +103,9 @@ def process(
 ) -> None:
     """Measure the skater's movements: one row per sampled frame that passed the guardrails."""
     from core import pipeline
-    from core.atomic import atomic_path
+    from core.atomic import atomic_path, check_folder
 
+    check_folder(out.parent)
     with _workspace() as workspace, _bar(video.name) as progress:
         seen = pipeline.look(video, workspace, _pose(pose, weights, stride), progress=progress)
     metrics = seen.signals.movement_metrics
@@ -136,6 +137,7 @@ def train(
 ) -> None:
     """Train a detector on labelled videos and say how good it is on what it was not trained on."""
     from core import pipeline, validate
+    from core.atomic import check_folder
     from core.detector import TrickDetector
     from core.video import Video
 
@@ -143,15 +145,17 @@ def train(
         raise UserError(
             f"{len(video)} --video and {len(labels)} --labels were given: give one label file for each video."
         )
+    check_folder(out.parent)
     settings = TrainSettings(feature_set=feature_set, model=model, seed=seed)
     labelled = []
     backend = ""
     with _workspace() as workspace:
         for path, truth_path in zip(video, labels, strict=True):
-            truth = pipeline.labels_for(truth_path, Video.open(path), label)
+            everything = pipeline.labels_for(truth_path, Video.open(path))
+            truth = pipeline.with_label(everything, label, truth_path.name)
             with _bar(path.name) as progress:
                 seen = pipeline.look(path, workspace, _pose(pose, weights, stride), progress=progress)
-            pipeline.keep_labels(workspace, seen.content, truth, str(truth_path))
+            pipeline.keep_labels(workspace, seen.content, everything, str(truth_path))
             labelled.append(validate.Labelled(seen.example(truth), seen.video.pts_s))
             backend = seen.backend
         detector = TrickDetector.fit([item.example for item in labelled], settings, meta={"pose": backend})
@@ -216,8 +220,9 @@ def evaluate(
 
     found = read_labels(events, video=video, may_be_empty=True)
     path = video or Path(found.name or "")
-    if not path.is_file():
-        raise UserError(f"{path} is not there, and times need the video: give its path with --video.")
+    if not video and not path.is_file():
+        where = f"names a video that is not there ({found.name})" if found.name else "names no video"
+        raise UserError(f"{events.name} {where}, and times need the video: give its path with --video.")
     opened = Video.open(path)
     truth = pipeline.labels_for(labels, opened)
     check_within(found, opened.n_frames, events.name)
@@ -280,7 +285,7 @@ def export(
     from core.workspace import content_id
 
     opened = Video.open(video)
-    wanted = pipeline.labels_for(events, opened)
+    wanted = pipeline.labels_for(events, opened, may_be_empty=True)
     with _workspace() as workspace, _bar(video.name) as progress:
         clips = pipeline.cut(wanted, opened, workspace, content_id(opened.path), ClipSettings(mode=mode), out, progress)
     if as_json:
@@ -408,7 +413,8 @@ def _say(sentences: Any) -> None:
 
 def _print_result(result: Any) -> None:
     video = result.look.video
-    typer.echo(f"{video.path.name}: {len(result.events)} tricks in {video.info.duration_s:.1f} s of footage")
+    count = f"{len(result.events)} trick{'' if len(result.events) == 1 else 's'}"
+    typer.echo(f"{video.path.name}: {count} in {video.info.duration_s:.1f} s of footage")
     for event in result.events:
         start, end = video.pts_s[event.start_frame], video.pts_s[event.end_frame]
         frames = f"frames {event.start_frame}-{event.end_frame}"

@@ -7,6 +7,7 @@ which is data and never runs code when it is opened (https://skops.readthedocs.i
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -37,10 +38,10 @@ _EDGE = 0.3  # the part of its height at which a hop begins and ends
 _RATE_TOLERANCE = 1.5
 _BUNDLE_VERSION = 1
 _BROKEN = (
-    zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ArithmeticError, LookupError, TypeError, ValueError,
-    AttributeError, ImportError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, EOFError, MemoryError, RuntimeError,
+    ArithmeticError, LookupError, TypeError, ValueError, AttributeError, ImportError,
 )  # fmt: skip
-"""What zipfile, skops, scikit-learn and pydantic raise over a file that is no bundle, or a damaged one."""
+"""What zipfile, NumPy, skops, scikit-learn and pydantic raise over a file that is no bundle, or a damaged one."""
 
 _TRUSTED = (
     "sklearn.tree._tree.Tree",

@@ -243,13 +243,13 @@ def background_path(
     number = np.concatenate([[0], np.cumsum(~joined)])
     total = np.concatenate([[[0.0, 0.0]], np.cumsum(np.where(joined[:, None], step, 0.0), axis=0)])
     xy[seen], segment[seen] = total, number
-    for i in np.flatnonzero(joined & (after - before > 1)):
-        between = np.arange(before[i] + 1, after[i])
-        share = (camera.time_s[between] - camera.time_s[before[i]]) / (
-            camera.time_s[after[i]] - camera.time_s[before[i]]
-        )
-        xy[between] = total[i] + share[:, None] * step[i]
-        segment[between] = number[i]
+    last = np.searchsorted(seen, np.arange(n), side="right") - 1  # the sighting at or before each row
+    between = np.flatnonzero(np.append(joined, False)[last] & (last >= 0))
+    last = last[between]
+    share = (camera.time_s[between] - camera.time_s[before[last]]) / (
+        camera.time_s[after[last]] - camera.time_s[before[last]]
+    )
+    xy[between], segment[between] = total[last] + share[:, None] * step[last], number[last]
     return BackgroundPath(xy, segment)
 
 

@@ -20,9 +20,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from core.atomic import atomic_path
+from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
-from core.clips import Clip, ClipPlan, clip_name, cut_clip, plan_clips
+from core.clips import Clip, clip_name, cut_clip, plan_clips
 from core.detector import Detector, Example, HopRule, TrickDetector
 from core.errors import UserError
 from core.events import find_events
@@ -33,6 +33,7 @@ from core.metrics import Signals, signals
 from core.pose import backends
 from core.pose.extract import Seconds, extract
 from core.pose.table import CameraTable, PoseTable
+from core.records import interval_rows
 from core.settings import ClipSettings, GuardrailSettings, PoseSettings, RunSettings
 from core.video import Video
 from core.workspace import Workspace, content_id
@@ -154,20 +155,32 @@ def look(
     return Look(video, content, people, camera, measured, estimator.name, seconds)
 
 
-def labels_for(path: Path, video: Video, label: str | None = None) -> tuple[Interval, ...]:
-    """The true intervals of ``video`` from a label file, or those with one ``label``.
+def labels_for(path: Path, video: Video, *, may_be_empty: bool = False) -> tuple[Interval, ...]:
+    """The intervals of ``video`` from a label file.
 
     Raises:
-        UserError: the file cannot be read, its frames lie beyond the end of the video, or no interval has the label.
+        UserError: the file cannot be read, its frames lie beyond the end of the video, or it holds none.
     """
-    labels = read_labels(path, video.pts_s, video.path)
+    labels = read_labels(path, video.pts_s, video.path, may_be_empty=may_be_empty)
     check_within(labels, video.n_frames, path.name)
     for warning in labels.warnings:
         log.warning("%s", warning)
-    wanted = tuple(interval for interval in labels.intervals if label in (None, interval.label))
+    return labels.intervals
+
+
+def with_label(intervals: Sequence[Interval], label: str | None, name: str) -> tuple[Interval, ...]:
+    """The intervals with one label, or all of them for None.
+
+    Args:
+        name: of the file that they come from.
+
+    Raises:
+        UserError: none has the label.
+    """
+    wanted = tuple(interval for interval in intervals if label in (None, interval.label))
     if not wanted:
-        there = ", ".join(sorted({interval.label for interval in labels.intervals}))
-        raise UserError(f"{path.name} has no interval labelled {label}: choose one of {there}.")
+        there = ", ".join(sorted({interval.label for interval in intervals}))
+        raise UserError(f"{name} has no interval labelled {label}: choose one of {there}.")
     return wanted
 
 
@@ -192,7 +205,10 @@ def run(
         UserError, Cancelled: as the steps do.
     """
     started = time.perf_counter()
-    trained = TrickDetector.load(model) if model else None  # what cannot be opened is said before the work
+    # What cannot be opened or written is said before the work.
+    trained = TrickDetector.load(model) if model else None
+    if out:
+        check_folder(out)
     truth = labels_for(labels, Video.open(path)) if labels else None
     seen = look(path, workspace, settings.pose, settings.guardrails, progress, cancelled)
     detector: Detector
@@ -226,7 +242,7 @@ def find(seen: Look, detector: Detector, threshold: float | None = None) -> tupl
 def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], source: str) -> None:
     """Add a revision to the history of a session's labels, unless they are what it has already."""
     newest = workspace.labels(content)
-    if newest is None or tuple(newest.intervals) != tuple(truth):
+    if newest is None or interval_rows(newest.intervals) != interval_rows(truth):
         workspace.save_labels(content, truth, source)
 
 
@@ -248,36 +264,43 @@ def cut(
     plans = plan_clips(events, video, settings)
     clips = []
     for number, plan in enumerate(plans):
-        target = out.absolute() / clip_name(video.path, number + 1, plan.label)
+        target, receipt = _place(out.absolute() / clip_name(video.path, number + 1, plan.label), workspace, content)
+        wanted = {"start_frame": plan.start_frame, "end_frame": plan.end_frame, "mode": settings.mode}
 
         def cutting(done: float, number: int = number) -> None:
             if progress:
                 progress("cutting", (number + done) / len(plans))
 
-        receipt = workspace.artifact(
-            content, "clip", {"plan": _span(plan), "mode": settings.mode, "path": target}, "json"
-        )
-        clip = _cut_before(receipt, target)
-        if clip is None:
+        there = _receipted(receipt, target)
+        if there and there["wanted"] == wanted:
+            clip = Clip(**{**there["clip"], "path": target})
+        else:
             clip = cut_clip(video, plan, target, settings.mode, cutting, cancelled)
+            written = {"size": target.stat().st_size, "wanted": wanted, "clip": {**asdict(clip), "path": str(target)}}
             with atomic_path(receipt) as temporary:
-                temporary.write_text(
-                    json.dumps({"size": target.stat().st_size, "clip": {**asdict(clip), "path": str(target)}})
-                )
+                temporary.write_text(json.dumps(written))
         clips.append(clip)
         cutting(1.0)
     return clips
 
 
-def _span(plan: ClipPlan) -> list[int]:
-    return [plan.start_frame, plan.end_frame]
+def _place(target: Path, workspace: Workspace, content: str) -> tuple[Path, Path]:
+    """Where a clip goes, and the receipt of what lies there.
+
+    Cameras give the same name to many videos: where the clip of another one lies, the new one takes a longer name.
+    """
+    receipt = workspace.artifact(content, "clip", {"path": target}, "json")
+    others = [other for other in receipt.parents[1].glob(f"*/{receipt.name}") if other != receipt]
+    if not any(_receipted(other, target) for other in others):
+        return target, receipt
+    own = target.with_name(f"{target.stem}-{content[:8]}{target.suffix}")
+    return own, workspace.artifact(content, "clip", {"path": own}, "json")
 
 
-def _cut_before(receipt: Path, target: Path) -> Clip | None:
-    """The clip at ``target`` if it is the one that the receipt was written for."""
+def _receipted(receipt: Path, target: Path) -> dict[str, Any] | None:
+    """The receipt of the file at ``target``; None if it is of a file that was there before, or of none."""
     if not (receipt.exists() and target.exists()):
         return None
-    written = json.loads(receipt.read_text())
-    if written["size"] != target.stat().st_size or target.stat().st_mtime_ns > receipt.stat().st_mtime_ns:
-        return None
-    return Clip(**{**written["clip"], "path": target})
+    written: dict[str, Any] = json.loads(receipt.read_text())
+    same = written["size"] == target.stat().st_size and target.stat().st_mtime_ns <= receipt.stat().st_mtime_ns
+    return written if same else None

@@ -1,6 +1,6 @@
 """Draw ``docs/picture.png``: the drawn sample session, its signals, its true tricks and what the starter found.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def main() -> None:
             left, right = x_of(video.pts_s[interval.start_frame]), x_of(video.end_of(interval.end_frame))
             draw.rounded_rectangle((left, ROWS[name], max(right, left + 4), ROWS[name] + 26), 3, colour)
     for second in range(0, int(end_s) + 1, 10):
-        draw.text((x_of(second) - 8, 398), f"0:{second:02d}" if second < 60 else "1:00", QUIET, font=ImageFont.load_default(13))
+        time = f"{second // 60}:{second % 60:02d}"
+        draw.text((min(x_of(second) - 8, WIDTH - 40), 398), time, QUIET, font=ImageFont.load_default(13))
     target = Path(__file__).with_name("picture.png")
     picture.quantize(128).save(target, optimize=True)
     print(f"{target.name}: {target.stat().st_size // 1024} kB")

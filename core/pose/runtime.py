@@ -1,14 +1,17 @@
 """Running a network file: OpenVINO where it is installed, LiteRT for ``.tflite`` files without it.
 
 Both run the same MoveNet file. OpenVINO uses bfloat16 units where the processor has them (twice as fast); LiteRT
-computes in float32 everywhere. Measured difference on the same picture: under 0.02 in score, under 0.002 of the frame
-in place.
+computes in float32 everywhere. Measured on 144 pictures: in float32 the two are equal to four digits; with bfloat16
+half of the keypoints move by less than 0.001 of the frame and 95 % by less than 0.0035, 95 % of the scores by less than
+0.035.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +23,7 @@ from core.errors import UserError
 
 WORKERS = max(1, min(8, os.cpu_count() or 1))
 """How many threads call a network at once."""
+_SETUP = threading.Lock()
 
 
 class _PerThread(threading.local):
@@ -62,7 +66,6 @@ class OpenVinoNetwork:
         self.output_shape = _known(self._model.output(0).partial_shape)
         self._scaled_nchw = scaled_nchw
         self._compiled: dict[tuple[int, int], Any] = {}
-        self._lock = threading.Lock()
         self._local = _PerThread()
 
     def run(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -78,7 +81,7 @@ class OpenVinoNetwork:
         from openvino import Layout, Type
         from openvino.preprocess import PrePostProcessor
 
-        with self._lock:
+        with _SETUP:
             if size not in self._compiled:
                 model = self._model.clone()
                 # A stream and a thread for each caller: frames side by side give more in all than each one sooner.
@@ -97,8 +100,8 @@ class OpenVinoNetwork:
                         f"{self._path.name} cannot be run on pictures of {size[1]}x{size[0]} pixels: export it again, "
                         "to OpenVINO with dynamic=True."
                     ) from error
-                # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once wait for
-                # each other forever, so one call is made here, behind the lock.
+                # The first call in a process sets up OpenVINO's array bindings; two threads that do so at once, even on
+                # two networks, may wait for each other forever: so one call is made here, behind a lock for all.
                 compiled.create_infer_request().infer([np.zeros((1, *size, 3), np.uint8)])
                 self._compiled[size] = compiled
             return self._compiled[size]
@@ -127,9 +130,30 @@ class LiteRtNetwork:
         if size not in kept:
             interpreter = Interpreter(model_content=self._content, num_threads=1)
             interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [1, *size, 3], strict=True)
-            interpreter.allocate_tensors()
+            with _no_greeting():
+                interpreter.allocate_tensors()
             kept[size] = interpreter
         return kept[size]
+
+
+@contextmanager
+def _no_greeting() -> Iterator[None]:
+    """Hold back what LiteRT says on stderr when its first network is set up, which no setting silences.
+
+    It is C code that writes there, so the file descriptor itself is bent; what others write meanwhile comes after.
+    """
+    with _SETUP:
+        stderr = os.dup(2)
+        reading, writing = os.pipe()
+        os.dup2(writing, 2)
+        os.close(writing)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            with os.fdopen(reading, "rb") as held:
+                os.write(2, b"".join(line for line in held if not line.startswith(b"INFO: ")))
 
 
 def _known(shape: Any) -> tuple[int, ...]:

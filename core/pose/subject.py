@@ -1,8 +1,9 @@
 """Who is who, and who is the skater.
 
-Persons are linked from frame to frame by place, speed and size after the camera's motion was taken off. Trackers that go by
-the overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his box
-halves from one frame to the next, and one trick in ten broke into two people.
+Persons are linked from frame to frame by place, speed and size after the camera's motion was taken off. Trackers that
+go by the overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his
+box halves from one frame to the next, and one trick in ten broke into two people. Going by speed too, the starter finds
+a trick in 125 instead of 121 of 134 videos with YOLO's poses, and in 129 instead of 128 with MoveNet's.
 
 The skater is the person with the highest box confidence x box area, the original's rule, made steady: summed over a
 second, and left only for somebody clearly ahead.
@@ -89,8 +90,8 @@ def link(pose: PoseTable, camera: CameraTable, aspect: float) -> PoseTable:
 def _believable(person: NDArray[np.int32], score: NDArray[np.float32]) -> NDArray[np.int32]:
     """Numbers anew, without tracks so weak that they are trees: -1.
 
-    In the drawn session MoveNet's false people reach 0.16, 0.06 in the median; of 133 clips of unseen skaters no trick is
-    lost at these limits, and one at limits a tenth higher.
+    In the drawn session MoveNet's false people reach 0.16, 0.06 in the median; of 133 clips of unseen skaters no trick
+    is lost at these limits, and one at limits a tenth higher.
     """
     kept = [
         track
@@ -105,16 +106,20 @@ def _believable(person: NDArray[np.int32], score: NDArray[np.float32]) -> NDArra
 def _assign(
     tracks: list[_Track], places: NDArray[np.float64], sizes: NDArray[np.float64], now: float
 ) -> dict[int, _Track]:
-    """Which track each sighting continues, the sum of the distances from where they were going being smallest."""
+    """Which track each sighting continues, the sum of the distances being smallest.
+
+    A distance is, in equal parts, that from where the track was going, which keeps people apart who cross, and that
+    from the nearest of where it was going, the ground and the screen, which keeps a skater whom the camera follows.
+    """
     if not tracks or not len(places):
         return {}
-    expected = np.array([[track.place, track.on_screen] for track in tracks])
     going = np.array([track.place + track.speed * (now - track.seen_s) for track in tracks])
+    expected = np.array([[to, track.place, track.on_screen] for to, track in zip(going, tracks, strict=True)])
     size = np.array([track.size for track in tracks])
     larger = np.maximum(sizes[:, None], size[None])
     step = np.linalg.norm(places[:, None, None] - expected[None], axis=3).min(axis=2) / larger
     growth = np.abs(np.log(sizes[:, None] / size[None]))
-    cost = np.linalg.norm(places[:, None] - going[None], axis=2) / larger + 0.3 * growth
+    cost = (step + np.linalg.norm(places[:, None] - going[None], axis=2) / larger) / 2 + 0.3 * growth
     far = (step > _MAX_STEP) | (growth > np.log(_MAX_GROWTH))
     pairs = zip(*linear_sum_assignment(np.where(far, 1e3, cost)), strict=True)
     return {int(i): tracks[j] for i, j in pairs if not far[i, j]}
@@ -134,8 +139,9 @@ def main_person(pose: PoseTable, camera: CameraTable) -> NDArray[np.int64]:
     first = np.searchsorted(camera.time_s, camera.time_s - half)
     last = np.searchsorted(camera.time_s, camera.time_s + half, side="right")
     spans: dict[int, tuple[int, int, NDArray[np.float64], NDArray[np.int64]]] = {}
-    for person in np.unique(people):
-        mine = people == person
+    by_person = np.argsort(people, kind="stable")
+    persons, starts_at = np.unique(people[by_person], return_index=True)
+    for person, mine in zip(persons, np.split(by_person, starts_at[1:]), strict=True):
         begin, end = int(at[mine].min()), int(at[mine].max()) + 1
         strength, row = np.zeros(end - begin), np.full(end - begin, -1, np.int64)
         strength[at[mine] - begin], row[at[mine] - begin] = weight[mine], tracked[mine]

@@ -39,8 +39,8 @@ _PAD = 114  # the grey that Ultralytics pads with, which the networks saw in tra
 class YoloOpenVino:
     """An exported YOLO-pose network on OpenVINO.
 
-    It looks at a smaller picture first, which takes half the time, and at the whole one only where nobody is clearly seen
-    in that: skaters of 20 to 30 pixels.
+    It looks at a smaller picture first, which takes half the time, and at the whole one only where nobody is clearly
+    seen in that: skaters of 20 to 30 pixels.
 
     Args:
         path: a folder made by ``export(format="openvino")``, its ``.xml``, or an ``.onnx`` file.

@@ -1,6 +1,6 @@
 """Peak memory over the length of a 1080p video: it has to stay flat.
 
-    python -m tests.bench.bench_memory [VIDEO]
+python -m tests.bench.bench_memory [VIDEO]
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main(video: Path) -> None:
             )
             figures = json.loads(done.stdout)
             print(
-                f"{minutes:3} min of 1080p: peak {figures['peak_memory_mb']} MB, {figures['total_ms']} ms a sampled frame,"
-                f" {figures['footage_s_per_s']} s of footage a second",
+                f"{minutes:3} min of 1080p: peak {figures['peak_memory_mb']} MB, "
+                f"{figures['total_ms']} ms a sampled frame, {figures['footage_s_per_s']} s of footage a second",
                 flush=True,
             )
             long.unlink()

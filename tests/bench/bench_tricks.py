@@ -1,6 +1,6 @@
 """The starter on skaters it has never seen: in how many of 133 clips of one trick each it finds one.
 
-    python -m tests.bench.bench_tricks [CLIPS.csv] [SESSION.mp4] [YOLO WEIGHTS]
+python -m tests.bench.bench_tricks [CLIPS.csv] [SESSION.mp4] [YOLO WEIGHTS]
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def main(clips: Path, session: Path, weights: Path) -> None:
             on_session = _events(session, workspace, settings)
             missed = [path.stem for path in paths if not _events(path, workspace, settings)]
         found = len(paths) - len(missed)
-        print(f"{name}: a trick in {found} of {len(paths)} clips ({found / len(paths):.1%}), {on_session} events on {session.name}")
+        share = f"{found} of {len(paths)} clips ({found / len(paths):.1%})"
+        print(f"{name}: a trick in {share}, {on_session} events on {session.name}")
         print(f"  none in {', '.join(missed)}")
 
 
