@@ -174,8 +174,10 @@ class TrickDetector:
         if len(np.unique(y)) < 2:
             lacking = "no frame inside a labelled trick" if not y.any() else "no frame outside the labelled tricks"
             raise UserError(f"There is {lacking} to learn from: label tricks, and leave footage without them between.")
+        x[:, np.isnan(x).all(axis=0)] = 0.0  # boosting cannot bin a column without a value, such as silent footage has
         estimator = _estimator(settings)
-        estimator.fit(x, y)
+        with _one_thread():
+            estimator.fit(x, y)
         made_with = {name: version(name) for name in ("scikit-learn", "skops", "numpy")}
         rate = float(np.nanmedian([sampling_rate(example.table) for example in examples]))
         known = {"sampling_rate": rate, "videos": [e.name for e in examples], "versions": made_with, **(meta or {})}
@@ -193,7 +195,7 @@ class TrickDetector:
         usable = usable_rows(table, self.settings.feature_set)
         probability = np.full(len(table), np.nan)
         if usable.any():
-            probability[usable] = self.estimator.predict_proba(matrix[usable])[:, 1]
+            probability[usable] = self._judge(matrix[usable])[:, 1]
         return probability
 
     def warnings_for(self, table: pd.DataFrame, pose: str) -> list[str]:
@@ -256,9 +258,13 @@ class TrickDetector:
             raise UserError(f"{path.name} is not a Trickline model: use a file that trickline train wrote.") from error
         return detector
 
+    def _judge(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        with _one_thread():
+            return np.asarray(self.estimator.predict_proba(matrix))
+
     def _check(self) -> None:
         """Raises ValueError, or whatever the estimator raises, if it is not one that can judge frames."""
-        judged = self.estimator.predict_proba(np.full((1, len(self.columns)), np.nan, np.float32))
+        judged = self._judge(np.full((1, len(self.columns)), np.nan, np.float32))
         if judged.shape != (1, 2) or not float(self.meta["sampling_rate"]) > 0:
             raise ValueError("not a detector of tricks")
 
@@ -282,6 +288,14 @@ def sampling_rate(table: pd.DataFrame) -> float:
     return float(1.0 / np.median(np.diff(table["time_s"].to_numpy())))
 
 
+def _one_thread() -> Any:
+    """Boosting's threads spin while they wait: on two busy cores they make its training ten times slower. One thread
+    also gives the same bits on every machine."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return threadpool_limits(1, user_api="openmp")
+
+
 def _estimator(settings: TrainSettings) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.impute import SimpleImputer
@@ -296,7 +310,7 @@ def _estimator(settings: TrainSettings) -> Any:
     if settings.model == "gb":
         return HistGradientBoostingClassifier(class_weight="balanced", random_state=settings.seed, early_stopping=False)
     return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
+        SimpleImputer(strategy="median"),
         StandardScaler(),
         LogisticRegression(class_weight="balanced", max_iter=2000, random_state=settings.seed),
     )
