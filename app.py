@@ -2,5 +2,11 @@
 
 import streamlit as st
 
+from core.errors import UserError
+
 st.set_page_config(page_title="Trickline", layout="wide")
-st.navigation([st.Page("pages/1_upload.py", title="Upload", icon=":material/upload:", default=True)]).run()
+page = st.navigation([st.Page("pages/1_upload.py", title="Upload", icon=":material/upload:", default=True)])
+try:
+    page.run()
+except UserError as error:
+    st.error(str(error))

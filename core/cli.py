@@ -330,9 +330,10 @@ def models_get(
     """Fetch YOLO-pose weights through Ultralytics. They are AGPL-3.0."""
     from core.pose import yolo
 
-    typer.echo(f"{name}: weights by Ultralytics, licence {yolo.LICENCE}.", err=True)
     with _workspace() as workspace:
-        typer.echo(str(yolo.fetch(name, workspace.home / "weights")))
+        weights = yolo.fetch(name, workspace.home / "weights")
+    _say([f"{name}: weights by Ultralytics, licence {yolo.LICENCE}."])
+    typer.echo(str(weights))
 
 
 def main() -> None:

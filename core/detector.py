@@ -289,11 +289,11 @@ def sampling_rate(table: pd.DataFrame) -> float:
 
 
 def _one_thread() -> Any:
-    """Boosting's threads spin while they wait: on two busy cores they make its training ten times slower. One thread
-    also gives the same bits on every machine."""
+    """The threads of boosting and of linear algebra spin while they wait: where the cores are busy they make training
+    on a session ten times slower. One thread also gives the same bits on every machine."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    return threadpool_limits(1, user_api="openmp")
+    return threadpool_limits(1)
 
 
 def _estimator(settings: TrainSettings) -> Any:

@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.cli import main
 from sample_data.make_session import Session, make_session
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,6 +90,9 @@ class Trickline:
         return sorted(path for top in (self.home, self.folder) for path in top.rglob("*.part*") if path.is_file())
 
 
+Command = Callable[..., Ran]
+
+
 @dataclass(frozen=True)
 class Looked:
     """A workspace in which the drawn session was run once, by the command and with all defaults."""
@@ -119,6 +123,22 @@ def trickline(looked: Looked, tmp_path: Path) -> Trickline:
     shutil.copytree(looked.home, tmp_path / "home")
     (tmp_path / "cwd").mkdir()
     return Trickline(tmp_path / "home", tmp_path / "cwd")
+
+
+@pytest.fixture
+def at_once(trickline: Trickline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command in the process of the tests, which has imported everything: for what ends before the work begins."""
+    monkeypatch.chdir(trickline.folder)
+    monkeypatch.setenv("TRICKLINE_HOME", str(trickline.home))
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["trickline", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ran(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

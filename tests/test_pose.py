@@ -601,11 +601,12 @@ def test_an_exported_network_needs_neither_torch_nor_ultralytics(
 @needs_openvino
 @needs_int8
 def test_the_trained_network_sees_what_ultralytics_sees_in_it(
-    frames: list[Image], float32: None, tmp_path: Path
+    frames: list[Image], float32: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = yolo.load(INT8, tmp_path, 384)
-    for frame in frames[::4]:
-        image = pad_to_multiple(scaled(frame, 384), (384, 384), 114)  # as Ultralytics pads for exported networks
+    monkeypatch.setattr(yolo, "_FIRST_LOOK", 640)  # one look at 640x640 pixels, as Ultralytics takes
+    network = yolo.load(INT8, tmp_path, 640)
+    for frame in frames[::6]:
+        image = pad_to_multiple(scaled(frame, 640), (640, 640), 114)
         agrees_with_ultralytics(network, INT8, image, least=1)
 
 

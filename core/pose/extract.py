@@ -170,9 +170,18 @@ def _write(table: pa.Table, path: Path) -> None:
 
 def _finished_parts(parts: Path) -> int:
     number = 0
-    while (parts / f"{number:06d}.camera.parquet").exists():
+    while all(_whole(parts / f"{number:06d}.{table}.parquet") for table in ("pose", "camera")):
         number += 1
     return number
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file is there and has the end that Parquet writes last: a power cut may leave one without."""
+    try:
+        pq.read_metadata(path)
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def _join(parts: Path, pose_path: Path, camera_path: Path, aspect: float) -> None:
