@@ -210,8 +210,10 @@ def evaluate(
     stride: Stride = 2,
     as_json: Json = False,
 ) -> None:
-    """Compare found tricks with true ones; with --video, also the starter, the motion model and the original's
-    recipe."""
+    """Compare found tricks with true ones; with --video, also other detectors.
+
+    These are the starter, the motion model and the original's recipe, each on what it was not trained on.
+    """
     from core import pipeline, validate
     from core.evaluate import event_metrics, format_table
     from core.labels import read_labels
@@ -230,8 +232,11 @@ def evaluate(
     if video:
         with _workspace() as workspace, _bar(video.name) as progress:
             seen = pipeline.look(video, workspace, _pose(pose, weights, stride), progress=progress)
-        outcomes = validate.compare([validate.Labelled(seen.example(truth), opened.pts_s)], TrainSettings())
-        rows |= {name: outcome.events for name, outcome in outcomes.items()}
+        try:
+            outcomes = validate.compare([validate.Labelled(seen.example(truth), opened.pts_s)], TrainSettings())
+            rows |= {name: outcome.events for name, outcome in outcomes.items()}
+        except UserError as error:
+            _say([f"Detectors were not compared: {error}"])
     if as_json:
         typer.echo(json.dumps({name: row.to_json() for name, row in rows.items()}, allow_nan=False))
     else:

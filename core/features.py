@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics import METRIC_COLUMNS
+from core.metrics import EDGE_S, METRIC_COLUMNS
 from core.settings import FeatureSet
 
 FEATURE_SETS: tuple[FeatureSet, ...] = get_args(FeatureSet)
@@ -30,9 +30,6 @@ _WIDE_SIGNALS = ("hop_ankle", "hop_ankle_slow", "hop_hip", "ankle_vy", "hip_vy",
 
 _WINDOWS_S = (0.25, 0.75)
 """Half widths of the windows, in seconds: about a take-off, and about a whole trick."""
-_EDGE_S = 0.002
-"""A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
-that is right on the edge must not come and go with the rounding (seconds)."""
 _STEP_S = 0.2
 
 REACH_S = 1.6 + max(_WINDOWS_S)
@@ -95,7 +92,7 @@ def _around(table: pd.DataFrame, signals: pd.DataFrame) -> dict[str, NDArray[np.
     timed = signals.set_index(pd.to_timedelta(table["time_s"].to_numpy(), unit="s") + pd.Timestamp(0))
     columns: dict[str, NDArray[np.float64]] = {}
     for half in _WINDOWS_S:
-        width = pd.Timedelta(seconds=2 * (half + _EDGE_S))
+        width = pd.Timedelta(seconds=2 * (half + EDGE_S))
         window = timed.rolling(width, center=True, closed="both", min_periods=1)
         for statistic, frame in (
             ("mean", window.mean()),

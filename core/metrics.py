@@ -41,6 +41,9 @@ HOP_WINDOW_S = 0.4
 HOP_SLOW_WINDOW_S = 1.6
 """The same four times slowed down."""
 _SCALE_WINDOW_S = 1.4
+EDGE_S = 0.002
+"""A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
+that is right on the edge must not come and go with the rounding (seconds)."""
 _THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the picture shows only legs
 
 
@@ -273,7 +276,7 @@ def hop_height(path: BackgroundPath, time_s: NDArray[np.float64], window_s: floa
 def _lowest_before(values: NDArray[np.float64], at: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
     """The lowest value within ``window_s`` up to and including each row."""
     index = pd.to_timedelta(at - at[0], unit="s")
-    lowest = pd.Series(values, index=index).rolling(pd.Timedelta(seconds=window_s), closed="both").min()
+    lowest = pd.Series(values, index=index).rolling(pd.Timedelta(seconds=window_s + EDGE_S), closed="both").min()
     return lowest.to_numpy()
 
 
@@ -311,7 +314,8 @@ def _running_median(values: NDArray[np.float64], time_s: NDArray[np.float64], wi
     if not len(values):
         return values
     series = pd.Series(values, index=pd.to_timedelta(time_s, unit="s") + pd.Timestamp(0))
-    return series.rolling(pd.Timedelta(seconds=window_s), center=True, min_periods=1).median().to_numpy()
+    width = pd.Timedelta(seconds=window_s + 2 * EDGE_S)
+    return series.rolling(width, center=True, closed="both", min_periods=1).median().to_numpy()
 
 
 def _middle(points: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:

@@ -119,7 +119,9 @@ def test_one_bad_video_stops_nothing(session: Session, looked: Looked, trickline
     assert len(list((trickline.folder / "clips").iterdir())) == 2
 
 
-def test_videos_of_one_name_do_not_take_each_others_clips(session: Session, trickline: Trickline) -> None:
+def test_videos_of_one_name_do_not_take_each_others_clips(
+    session: Session, trickline: Trickline, at_once: Command
+) -> None:
     """Every camera starts again at GX010001: the clips of the first card must survive the second."""
     card = trickline.folder / "card2"
     card.mkdir()
@@ -130,7 +132,7 @@ def test_videos_of_one_name_do_not_take_each_others_clips(session: Session, tric
     for start, path in zip((100, 400), lists.values(), strict=True):
         path.write_text(f"start_frame,end_frame\n{start},{start + 9}\n")
     for video, path in (*lists.items(), (other, lists[other])):
-        clips[video].append(trickline("export", video, "--events", path, "--mode", "fast", "--json").json["clips"])
+        clips[video].append(at_once("export", video, "--events", path, "--mode", "fast", "--json").json["clips"])
     first, second, again = clips[session.video][0], *clips[other]
     assert first[0]["path"] == str(trickline.folder / "clips" / "session_01_trick.mp4")
     assert second[0]["path"] != first[0]["path"]
@@ -138,25 +140,27 @@ def test_videos_of_one_name_do_not_take_each_others_clips(session: Session, tric
     assert len(list((trickline.folder / "clips").iterdir())) == 2
 
 
-def test_the_threshold_decides_what_is_a_trick(session: Session, looked: Looked, trickline: Trickline) -> None:
+def test_the_threshold_decides_what_is_a_trick(session: Session, looked: Looked, at_once: Command) -> None:
     weaker, stronger = sorted(looked.ran.json["events"], key=lambda event: float(event["confidence"]))
     threshold = (weaker["confidence"] + stronger["confidence"]) / 2
-    result = trickline("run", session.video, "--threshold", threshold, "--json").json
+    result = at_once("run", session.video, "--threshold", threshold, "--json").json
     assert [event["confidence"] for event in result["events"]] == [stronger["confidence"]]
 
 
-def test_a_fast_clip_says_where_it_starts(session: Session, looked: Looked, trickline: Trickline) -> None:
+def test_a_fast_clip_says_where_it_starts(session: Session, looked: Looked, at_once: Command) -> None:
     """A copied clip starts at the keyframe before: who is not told takes its first second for the trick."""
-    fast = trickline("run", session.video, "--mode", "fast", "--json").json
+    fast = at_once("run", session.video, "--mode", "fast", "--json").json
     for copied, exact in zip(fast["clips"], looked.ran.json["clips"], strict=True):
         assert copied["start_s"] % 2 == pytest.approx(0, abs=1e-6)  # the drawn session has a keyframe every 2 s
         assert exact["start_s"] - 2 < copied["start_s"] <= exact["start_s"]
         assert copied["end_s"] >= exact["end_s"]
 
 
-def test_what_people_read_tells_times_and_files(session: Session, looked: Looked, trickline: Trickline) -> None:
+def test_what_people_read_tells_times_and_files(
+    session: Session, looked: Looked, trickline: Trickline, at_once: Command
+) -> None:
     result = looked.ran.json
-    ran = trickline("run", session.video, "--mode", "fast")
+    ran = at_once("run", session.video, "--mode", "fast")
     assert (ran.code, ran.err) == (0, "")
     title, *rest = ran.out.splitlines()
     assert title == "session.mp4: 2 tricks in 20.0 s of footage"
@@ -220,8 +224,8 @@ def test_without_openvino_it_is_as_quiet(session: Session, trickline: Trickline)
 # process, train, detect
 
 
-def test_process_writes_the_movement_metrics(session: Session, trickline: Trickline) -> None:
-    told = trickline("process", session.video, "--out", "out/metrics.parquet", "--json").json
+def test_process_writes_the_movement_metrics(session: Session, trickline: Trickline, at_once: Command) -> None:
+    told = at_once("process", session.video, "--out", "out/metrics.parquet", "--json").json
     assert list(told) == ["out", "sampled", "rows", "rejected"]
     assert list(told["rejected"]) == list(REASONS)
     assert told["rows"] + sum(told["rejected"].values()) == told["sampled"] == 300
@@ -268,8 +272,8 @@ def events(looked: Looked, trickline: Trickline) -> Path:
     return path
 
 
-def test_found_tricks_are_compared_with_the_labels(session: Session, events: Path, trickline: Trickline) -> None:
-    told = trickline("evaluate", "--labels", session.annotations, "--events", events, "--json").json
+def test_found_tricks_are_compared_with_the_labels(session: Session, events: Path, at_once: Command) -> None:
+    told = at_once("evaluate", "--labels", session.annotations, "--events", events, "--json").json
     assert list(told) == ["events.json"]
     row = told["events.json"]
     assert (row["tiou"]["0.5"]["found"], row["tiou"]["0.1"]["missed"], row["tiou"]["0.1"]["wrong"]) == (2, 0, 0)

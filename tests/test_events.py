@@ -55,6 +55,7 @@ def spans(events: list[Event]) -> list[tuple[int, int]]:
         pytest.param([0.0, 0.2], 0.0, [(0, 1)], id="threshold 0 is everything"),
         pytest.param([0.9, math.nan, 0.9], 0.5, [(0, 0), (2, 2)], id="NaN parts"),
         pytest.param([math.nan] * 3, 0.5, [], id="nothing measured"),
+        pytest.param([math.nan, 0.2], 0.0, [(0, 1)], id="NaN counts as 0"),
         pytest.param([0.9], 0.5, [(0, 0)], id="one frame"),
         pytest.param([], 0.5, [], id="no frame"),
     ],
@@ -203,6 +204,13 @@ def test_the_cooldown_runs_from_peak_to_peak() -> None:
     """Two long tricks in a line end and begin close together, and both are tricks."""
     line = [0.9, 0.9, *[0.6] * 8, 0.1, *[0.6] * 8, 0.9, 0.9]
     assert spans(found(line, timestamp_cooldown_s=1.0)) == [(0, 9), (11, 20)]
+
+
+def test_the_peak_is_not_where_nothing_was_measured() -> None:
+    """The skater behind a bin in the middle of a trick: the gap is joined, and the trick is as sure as before."""
+    hidden = [0.9, math.nan, 0.6, *[0.1] * 8, 0.7]
+    events = found(hidden, max_gap_frames=1, timestamp_cooldown_s=1.0)
+    assert [(event.start_frame, event.confidence) for event in events] == [(0, 0.9), (11, 0.7)]
 
 
 # Properties

@@ -252,7 +252,7 @@ def test_both_runtimes_see_the_same(frames: list[Image], tmp_path: Path) -> None
     fast, plain = MoveNet(tmp_path, runtime="openvino"), MoveNet(tmp_path, runtime="litert")
     assert fast.name != plain.name  # kept apart all the same
     place, score = [], []
-    for frame in frames:
+    for frame in frames[::2]:
         image = scaled(frame, 320)
         a, b = fast.estimate(image), plain.estimate(image)
         assert len(a.score) == len(b.score) == 1
@@ -270,7 +270,7 @@ def test_joints_are_where_they_are_whatever_the_shape_of_the_frame(
     # Pictures are padded for the network. Places must be parts of the frame and not of the padded one, or bodies are
     # squeezed and the camera's motion no longer fits the skater's. A square needs no padding.
     apart = []
-    for scene in frames:
+    for scene in frames[::2]:
         part = network.estimate(scaled(scene[:, x : x + width], network.long_side))
         square = network.estimate(scaled(scene[:, 170:530], network.long_side))
         check_contract(part)
@@ -434,7 +434,6 @@ def test_a_pt_file_is_exported_and_sees_what_ultralytics_sees(
     image = pad_to_multiple(scaled(frames[2], 384), (32, 32), 114)  # where to pad is each one's own choice
     agrees_with_ultralytics(network, weights, image, least=5)
     check_contract(network.estimate(scaled(frames[2], 384)))
-    check_contract(network.estimate(scaled(frames[2][:, 247:449], 384)))
 
 
 @needs_openvino
@@ -444,9 +443,8 @@ def test_a_pt_file_is_exported_and_sees_what_ultralytics_sees(
         ("yolov8n-pose", "openvino", {"dynamic": False}),
         ("yolo26n-pose", "openvino", {"dynamic": True, "nms": False}),
         ("yolov8n-pose", "onnx", {"dynamic": True}),
-        ("yolo26n-pose", "onnx", {"dynamic": False, "nms": False}),
     ],
-    ids=["OpenVINO, one size", "OpenVINO, end to end", "ONNX", "ONNX, end to end, one size"],
+    ids=["OpenVINO, one size", "OpenVINO, end to end", "ONNX"],
 )
 def test_exports_that_users_bring_along(
     untrained: Callable[[str], Path],
@@ -468,8 +466,21 @@ def test_exports_that_users_bring_along(
     assert network.long_side == side
     image = pad_to_multiple(scaled(frames[2], side), (32, 32) if how["dynamic"] else (side, side), 114)
     agrees_with_ultralytics(network, weights, image, least=5, **({"nms": False} if "nms" in how else {}))
-    for shape in (frames[2], frames[2][:, 247:449], frames[2][:, 107:587]):
-        check_contract(network.estimate(scaled(shape, network.long_side)))
+    check_contract(network.estimate(scaled(frames[2][:, 247:449], network.long_side)))
+
+
+@needs_openvino
+def test_an_end_to_end_onnx_file_asks_for_another_export(
+    untrained: Callable[[str], Path], frames: list[Image], tmp_path: Path
+) -> None:
+    # OpenVINO refuses its gathering of the best 300.
+    pytest.importorskip("onnx", reason="onnx, which the export needs, is not installed")
+    weights = tmp_path / "yolo26n-pose.pt"
+    weights.write_bytes(untrained("yolo26n-pose").read_bytes())
+    made = imported_ultralytics().YOLO(weights).export(format="onnx", imgsz=320, nms=False, verbose=False)
+    with pytest.raises(UserError, match=r"yolo26n-pose\.onnx cannot be run .*: export it again, to OpenVINO") as error:
+        yolo.load(Path(made), tmp_path, 320).estimate(scaled(frames[2], 320))
+    assert_one_sentence(error.value)
 
 
 @needs_openvino

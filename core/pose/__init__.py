@@ -76,13 +76,11 @@ def _each_body_once(
     kept: list[int] = []
     for row in best_first:
         width, height = boxes[row, 2:] - boxes[row, :2]
-        for other in kept:
-            apart = np.hypot(*(keypoints[row, :, :2] - keypoints[other, :, :2]).T)
-            shared = np.minimum(boxes[row, 2:], boxes[other, 2:]) - np.maximum(boxes[row, :2], boxes[other, :2])
-            inside = float(np.clip(shared, 0, None).prod()) > _INSIDE * float(width * height)
-            if np.median(apart) <= _SAME_BODY * max(width, height) or (inside and score[row] < score[other] / 2):
-                break
-        else:
+        apart = np.median(np.linalg.norm(keypoints[kept, :, :2] - keypoints[row, :, :2], axis=2), axis=1)
+        shared = np.minimum(boxes[kept, 2:], boxes[row, 2:]) - np.maximum(boxes[kept, :2], boxes[row, :2])
+        inside = np.clip(shared, 0, None).prod(axis=1) > _INSIDE * width * height
+        again = (apart <= _SAME_BODY * max(width, height)) | (inside & (score[row] < score[kept] / 2))
+        if not again.any():
             kept.append(int(row))
     return np.array(kept, dtype=np.int64)
 
