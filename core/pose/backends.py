@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.errors import UserError
 from core.pose import PoseEstimator
 from core.pose.movenet import MoveNet
 from core.settings import PoseSettings
@@ -20,6 +21,8 @@ def choose(settings: PoseSettings, weights_folder: Path) -> PoseEstimator:
     """
     from core.pose import yolo
 
+    if settings.backend == "movenet" and settings.weights:
+        raise UserError("--weights are those of YOLO: leave them out, or leave out --pose movenet.")
     weights = Path(settings.weights) if settings.weights else find_weights(weights_folder)
     if settings.backend == "movenet" or (settings.backend == "auto" and weights is None):
         return MoveNet(weights_folder)

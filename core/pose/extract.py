@@ -62,9 +62,10 @@ def extract(
         UserError: the video cannot be decoded or the folder cannot be written.
     """
     seconds = Seconds()
-    if pose_path.exists() and camera_path.exists():
-        return seconds
     parts = camera_path.with_name(camera_path.name + ".parts")
+    if pose_path.exists() and camera_path.exists():
+        shutil.rmtree(parts, ignore_errors=True)  # a run may have been killed right after joining them
+        return seconds
     make_folder(parts)
     frames = range(0, video.n_frames, stride)
     done = _finished_parts(parts)

@@ -3,7 +3,7 @@
 Persons are linked from frame to frame by place, speed and size after the camera's motion was taken off. Trackers that
 go by the overlap of boxes (ByteTrack was tried) lose a skater who fills the frame and tucks: at 15 frames a second his
 box halves from one frame to the next, and one trick in ten broke into two people. Going by speed too, the starter finds
-a trick in 125 instead of 121 of 134 videos with YOLO's poses, and in 129 instead of 128 with MoveNet's.
+a trick in 124 instead of 121 of 134 videos with YOLO's poses at 640 pixels, and in 128 either way with MoveNet's.
 
 The skater is the person with the highest box confidence x box area, the original's rule, made steady: summed over a
 second, and left only for somebody clearly ahead.
