@@ -2,7 +2,7 @@
 
 Corners are followed by Lucas-Kanade on a small grey picture; RANSAC finds the one rotation, scale and shift that most
 of them agree on, which is the background's as long as people fill less than half of the corners. Measured on 320x180:
-1.6 ms a frame.
+1.1 to 1.3 ms a frame.
 """
 
 from __future__ import annotations

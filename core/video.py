@@ -175,11 +175,6 @@ class Video:
         return cls(path, info, None if in_order else pts, pts_s)
 
     @property
-    def has_timestamps(self) -> bool:
-        """Whether the file tells which frame a time belongs to; raw streams and some AVI do not: frames are counted."""
-        return self._pts is not None
-
-    @property
     def n_frames(self) -> int:
         """How many frames are shown."""
         return len(self.pts_s)
