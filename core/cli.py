@@ -26,6 +26,7 @@ from core.settings import (
     RunSettings,
     TrainSettings,
 )
+from core.timecode import clock
 
 _STOPPED = 130
 """Exit code of a program that Ctrl-C ended: 128 and the number of the signal."""
@@ -136,9 +137,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a detector on labelled videos and say how good it is on what it was not trained on."""
-    from core import pipeline, validate
+    from core import pipeline, training, validate
     from core.atomic import check_folder
-    from core.detector import TrickDetector
     from core.video import Video
 
     if len(video) != len(labels):
@@ -158,19 +158,15 @@ def train(
             pipeline.keep_labels(workspace, seen.content, everything, str(truth_path))
             labelled.append(validate.Labelled(seen.example(truth), seen.video.pts_s))
             backend = seen.backend
-        detector = TrickDetector.fit([item.example for item in labelled], settings, meta={"pose": backend})
-        outcomes = {}
-        try:
-            outcomes = validate.compare(labelled, settings)
-        except UserError as error:
-            _say([f"Not validated: {error}"])
-        detector.meta["validation"] = {name: outcome.to_json() for name, outcome in outcomes.items()}
-        detector.save(out)
-        workspace.add_model(out, out.stem, {"settings": settings.model_dump(), **detector.meta})
+        trained = training.train(labelled, settings, backend)
+        if trained.unvalidated:
+            _say([f"Not validated: {trained.unvalidated}"])
+        trained.detector.save(out)
+        workspace.add_model(out, out.stem, trained.meta)
     if as_json:
-        typer.echo(json.dumps({"model": str(out), "validation": detector.meta["validation"]}, allow_nan=False))
+        typer.echo(json.dumps({"model": str(out), "validation": trained.detector.meta["validation"]}, allow_nan=False))
     else:
-        typer.echo(validate.report(outcomes) if outcomes else "")
+        typer.echo(validate.report(trained.outcomes) if trained.outcomes else "")
         typer.echo(f"Model written to {out}")
 
 
@@ -249,8 +245,8 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
     video: Annotated[Path | None, typer.Option(help="Their video: adds times, and what CVAT wants to know.")] = None,
 ) -> None:
-    """Turn labels into another format: CVAT XML, CSV or events JSON. IN is recognised by its content, OUT by its
-    ending."""
+    """Turn labels into another format: CVAT XML, Label Studio JSON (.ls.json), CSV or events JSON. IN is recognised by
+    its content, OUT by its ending."""
     import dataclasses
 
     from core.labels import read_labels, write_labels
@@ -286,8 +282,8 @@ def export(
 ) -> None:
     """Cut the clips of known events."""
     from core import pipeline
+    from core.content import content_id
     from core.video import Video
-    from core.workspace import content_id
 
     opened = Video.open(video)
     wanted = pipeline.labels_for(events, opened, may_be_empty=True)
@@ -311,6 +307,17 @@ def bench(video: Path, pose: Pose = "auto", weights: Weights = None, stride: Str
     else:
         for name, value in figures.items():
             typer.echo(f"{name:24} {value}")
+
+
+@app.command()
+def worker(once: Annotated[bool, typer.Option("--once", help="End when no job is left.")] = False) -> None:
+    """Do the jobs that the app has queued, until Ctrl-C. The app starts a worker by itself; there is one at a time."""
+    import math
+
+    from core.worker import work
+
+    with _workspace() as workspace:
+        work(workspace, idle_s=0.0 if once else math.inf)
 
 
 @app.command()
@@ -433,9 +440,3 @@ def _print_clips(clips: Any) -> None:
         lead = clip.wanted_start_s - clip.start_s
         note = f"  (starts {lead:.2f} s early, at the keyframe)" if lead > 0.001 else ""
         typer.echo(f"  {clip.path}  {clock(clip.start_s)} - {clock(clip.end_s)}{note}")
-
-
-def clock(seconds: float) -> str:
-    """Seconds as minutes, seconds and hundredths: ``0:08.23``."""
-    hundredths = round(seconds * 100)
-    return f"{hundredths // 6000}:{hundredths // 100 % 60:02d}.{hundredths % 100:02d}"

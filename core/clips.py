@@ -160,6 +160,7 @@ def cut_clip(
     mode: CutMode = "exact",
     progress: Progress | None = None,
     cancelled: StopWish | None = None,
+    long_side: int | None = None,
 ) -> Clip:
     """Write one clip as MP4, with its sound; a clip of that name is replaced.
 
@@ -171,6 +172,7 @@ def cut_clip(
             frames with their own timing; ``fast`` copies, from the keyframe at or before the plan's start.
         progress: told the fraction done, 0 to 1.
         cancelled: polled ten times a second.
+        long_side: the most pixels of its longer side, for a preview of an exact clip; None leaves the size.
 
     Raises:
         UserError: the footage is gone, damaged or cannot be copied into an MP4; the disk is full or write-protected.
@@ -188,11 +190,14 @@ def cut_clip(
         raise UserError(f"{out_path.name} is not a name for an MP4 file: let it end in .mp4.")
     if out_path.resolve() == video.path.resolve():
         raise UserError(f"{out_path} is the footage itself: choose another name or folder for the clip.")
-    cut = _cut_fast if mode == "fast" else _cut_exact
+    size = video.fit(long_side, 2) if long_side and long_side < max(video.info.width, video.info.height) else None
     with atomic_path(out_path) as partial:
         partial.touch()  # learns of a read-only folder from the system and not from FFmpeg's words
         try:
-            start_frame, end_frame, frames = cut(video, plan, partial, progress, cancelled)
+            if mode == "fast":
+                start_frame, end_frame, frames = _cut_fast(video, plan, partial, progress, cancelled)
+            else:
+                start_frame, end_frame, frames = _cut_exact(video, plan, partial, size, progress, cancelled)
         except (FFmpegError, av.FFmpegError) as error:
             if not video.path.is_file():
                 raise UserError(f"{video.path} is gone: bring it back and cut again.") from error
@@ -263,7 +268,12 @@ def _input(video: Video, seek_s: float | None, *options: str) -> list[str]:
 
 
 def _cut_exact(
-    video: Video, plan: ClipPlan, partial: Path, progress: Progress | None, cancelled: StopWish | None
+    video: Video,
+    plan: ClipPlan,
+    partial: Path,
+    size: tuple[int, int] | None,
+    progress: Progress | None,
+    cancelled: StopWish | None,
 ) -> tuple[int, int, int]:
     """Write the clip and check it: first frame, last frame, frames written."""
     entry = _find_entry(video, plan.start_frame)
@@ -276,7 +286,8 @@ def _cut_exact(
     else:
         trim = f"start_frame={plan.start_frame}:end_frame={plan.end_frame + 1}"
     # H.264 in 4:2:0 wants even sides: an odd one loses its last line.
-    picture = f"trim={trim},setpts=PTS-STARTPTS,crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
+    shape = f"scale={size[0]}:{size[1]},setsar=1" if size else "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
+    picture = f"trim={trim},setpts=PTS-STARTPTS,{shape}"
     # Silence fills gaps, a late start and an early end, so that sound and picture are equally long in every clip.
     sound = (
         f"aresample=async=1:first_pts=0,apad,atrim=start={_us(plan.start_s - zero_s)}:end={_us(plan.end_s - zero_s)},"

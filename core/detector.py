@@ -24,7 +24,7 @@ from core.atomic import atomic_path
 from core.errors import UserError
 from core.features import features, usable_rows
 from core.intervals import Interval, frame_mask
-from core.metrics import with_amplitude
+from core.metrics import hop, with_amplitude
 from core.settings import EventSettings, Settings, TrainSettings
 
 HOP_TORSOS = 0.5
@@ -65,17 +65,16 @@ class Detector(Protocol):
 class HopRule:
     """The starter: a trick is where the feet or the hips rise above the ground and come back.
 
-    The height is the larger of the feet's hop within 1.6 s (slow motion included) and the hips' within 0.4 s, in torso
-    lengths, against the background. A hop spans the frames above 30 % of its height, all with the probability of its
-    peak.
+    The height is :func:`core.metrics.hop`, in torso lengths, against the background. A hop spans the frames above 30 %
+    of its height, all with the probability of its peak.
     """
 
     def __init__(self, events: EventSettings | None = None) -> None:
         self.events = events or EventSettings()
 
     def predict_proba(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        feet, hips = table["hop_ankle_slow"].to_numpy(np.float64), table["hop_hip"].to_numpy(np.float64)
-        height = np.nan_to_num(np.fmax(feet, hips))
+        known = hop(table).to_numpy(np.float64)
+        height = np.nan_to_num(known)
         heights = height.tolist()  # far quicker to step through than an array
         plateau = np.zeros(len(height))
         for peak in np.argsort(-height, kind="stable"):
@@ -90,7 +89,7 @@ class HopRule:
                 after += 1
             plateau[first:after] = np.maximum(plateau[first:after], height[peak])
         probability = plateau**2 / (plateau**2 + HOP_TORSOS**2)
-        return np.where(np.isfinite(feet) | np.isfinite(hips), probability, np.nan)
+        return np.where(np.isnan(known), np.nan, probability)
 
 
 @dataclass(frozen=True)

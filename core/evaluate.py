@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.intervals import Interval, match
+from core.intervals import Interval
 
 TIOUS = (0.1, 0.3, 0.5)
 """Temporal overlaps (tIoU) at which events are compared. Times of pairs are compared at the first: it asks only whether
@@ -54,6 +54,11 @@ class FrameMetrics:
     def prevalence(self) -> float:
         """Share of the frames that are positive, which is also the average precision of a detector that guesses."""
         return _ratio(self.n_positive, self.n_frames)
+
+    @property
+    def f1_of_all(self) -> float:
+        """F1 of calling every frame positive: what can be had without looking."""
+        return _ratio(2 * self.n_positive, self.n_positive + self.n_frames)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is undefined is None."""
@@ -229,6 +234,69 @@ class EventMetrics:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Overlaps:
+    """Every pair of a true and a found event that share a frame. All shapes are ``(k,)``."""
+
+    truth: NDArray[np.int64]
+    """Index of the true event."""
+    found: NDArray[np.int64]
+    """Index of the found one."""
+    tiou: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def __getitem__(self, chosen: NDArray[Any]) -> Overlaps:
+        return Overlaps(self.truth[chosen], self.found[chosen], self.tiou[chosen])
+
+    def matched(self, min_tiou: float) -> Overlaps:
+        """One to one, so that as many pairs as possible meet ``min_tiou``, and their total tIoU is the largest.
+
+        The same as :func:`core.intervals.match`, but hours of footage take a millisecond: only events with several
+        possible partners, which are few, have to be assigned.
+        """
+        good = self[self.tiou >= min_tiou]
+        alone = (np.bincount(good.truth)[good.truth] == 1) & (np.bincount(good.found)[good.found] == 1)
+        if alone.all():
+            return good
+        from scipy.optimize import linear_sum_assignment
+
+        open_ = np.flatnonzero(~alone)
+        truth, row = np.unique(good.truth[open_], return_inverse=True)
+        found, column = np.unique(good.found[open_], return_inverse=True)
+        # Pairs count first, their tIoU second.
+        gain = np.zeros((len(truth), len(found)))
+        gain[row, column] = 1.0 + good.tiou[open_] / (len(truth) + 1.0)
+        pair = np.full(gain.shape, -1)
+        pair[row, column] = open_
+        chosen = pair[linear_sum_assignment(gain, maximize=True)]
+        return good[np.sort(np.append(np.flatnonzero(alone), chosen[chosen >= 0]))]
+
+
+def bounds(events: Sequence[Interval]) -> NDArray[np.int64]:
+    """First and last frames, shape ``(n, 2)``."""
+    return np.array([(event.start_frame, event.end_frame) for event in events], np.int64).reshape(-1, 2)
+
+
+def overlaps(truth: NDArray[np.int64], found: NDArray[np.int64]) -> Overlaps:
+    """Which events share frames.
+
+    Args:
+        truth: first and last frames, shape ``(n, 2)``, in order of the first.
+        found: likewise, shape ``(m, 2)``.
+    """
+    # Found events that may overlap lie side by side: those that begin in time, less those that are over for good.
+    begun = np.searchsorted(found[:, 0], truth[:, 1], side="right")
+    over = np.searchsorted(np.maximum.accumulate(found[:, 1]), truth[:, 0])
+    count = np.maximum(0, begun - over)
+    t = np.repeat(np.arange(len(truth)), count)
+    f = np.arange(len(t)) - np.repeat(np.cumsum(count) - count, count) + over[t]
+    shared = np.minimum(truth[t, 1], found[f, 1]) - np.maximum(truth[t, 0], found[f, 0]) + 1
+    union = truth[t, 1] - truth[t, 0] + found[f, 1] - found[f, 0] + 2 - shared
+    return Overlaps(t, f, shared / union)[shared > 0]
+
+
 def event_metrics(
     truth: Sequence[Interval],
     found: Sequence[Interval],
@@ -238,7 +306,7 @@ def event_metrics(
     """Compare found events with true ones on one video. Labels play no part: the question is whether there is a trick.
 
     Events are matched one to one by tIoU, as ActivityNet does (Caba Heilbron et al., CVPR 2015), but as an assignment
-    and not greedily by confidence: see :func:`core.intervals.match`. What is left over is missed or wrong.
+    and not greedily by confidence: see :meth:`Overlaps.matched`. What is left over is missed or wrong.
     ``fragmented`` and ``merged`` follow Ward, Lukowicz and Gellersen, Performance metrics for activity recognition, ACM
     TIST 2(1), 2011 (doi 10.1145/1889681.1889687): one shared frame is an overlap. Unlike theirs, these counts stand
     beside the others: a fragmented trick is still found once, if a piece of it is long enough, and its other pieces are
@@ -255,20 +323,21 @@ def event_metrics(
     if last >= len(pts_s):
         raise ValueError(f"an interval ends at frame {last}, the video has {len(pts_s)}")
     # In order, so that a tie between two partners does not depend on how the events were listed.
-    true, given = (sorted(events, key=lambda e: (e.start_frame, e.end_frame)) for events in (truth, found))
-    matched = {tiou: [(true[t], given[f]) for t, f in match(true, given, tiou)] for tiou in TIOUS}
+    true, given = (bounds(sorted(events, key=lambda e: (e.start_frame, e.end_frame))) for events in (truth, found))
+    shared = overlaps(true, given)
+    matched = {tiou: shared.matched(tiou) for tiou in TIOUS}
     pairs = matched[TIOUS[0]]
-    overlaps = [(t, f) for t, one in enumerate(true) for f, other in enumerate(given) if one.overlap(other)]
+    late_ms = 1000 * (pts_s[given[pairs.found]] - pts_s[true[pairs.truth]])
     return EventMetrics(
         by_tiou={
             tiou: Counts(found=len(hits), missed=len(true) - len(hits), wrong=len(given) - len(hits))
             for tiou, hits in matched.items()
         },
-        tious=tuple(t.iou(f) for t, f in pairs),
-        start=BoundaryErrors(tuple(float(1000 * (pts_s[f.start_frame] - pts_s[t.start_frame])) for t, f in pairs)),
-        end=BoundaryErrors(tuple(float(1000 * (pts_s[f.end_frame] - pts_s[t.end_frame])) for t, f in pairs)),
-        fragmented=_repeated(t for t, _ in overlaps),
-        merged=_repeated(f for _, f in overlaps),
+        tious=tuple(pairs.tiou.tolist()),
+        start=BoundaryErrors(tuple(late_ms[:, 0].tolist())),
+        end=BoundaryErrors(tuple(late_ms[:, 1].tolist())),
+        fragmented=_repeated(shared.truth),
+        merged=_repeated(shared.found),
         minutes=(_duration(pts_s) if duration_s is None else duration_s) / 60,
     )
 
@@ -312,9 +381,9 @@ def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
-def _repeated(items: Iterable[int]) -> int:
+def _repeated(items: NDArray[np.int64]) -> int:
     """How many different items come more than once."""
-    return int((np.unique(list(items), return_counts=True)[1] > 1).sum())
+    return int((np.bincount(items) > 1).sum())
 
 
 def _duration(pts_s: NDArray[np.float64]) -> float:

@@ -127,7 +127,10 @@ def fold_last_fraction(n: int, test_frac: float = 0.2) -> Fold:
 
 
 def out_of_fold_probability(
-    folds: Iterable[Fold], positive: NDArray[np.bool_], fit_predict: Callable[[Fold], NDArray[np.float64]]
+    folds: Iterable[Fold],
+    positive: NDArray[np.bool_],
+    fit_predict: Callable[[Fold], NDArray[np.float64]],
+    each_done: Callable[[], None] | None = None,
 ) -> NDArray[np.float64]:
     """The probability of each sampled frame by a detector that was not trained on it.
 
@@ -135,6 +138,7 @@ def out_of_fold_probability(
         folds: their test parts share no frame.
         positive: shape ``(n,)``, the class of each sampled frame.
         fit_predict: trains on ``fold.train`` and returns the probabilities of the frames in ``fold.test``, in order.
+        each_done: called after each fold; what it raises ends the work.
 
     Returns:
         Shape ``(n,)``; NaN where no fold tests the frame, or where its fold is not usable (that is logged).
@@ -146,4 +150,6 @@ def out_of_fold_probability(
             probability[fold.test] = fit_predict(fold)
         else:
             log.warning("%s: not tested, because the footage left to train on has one class only", fold.name)
+        if each_done:
+            each_done()
     return probability

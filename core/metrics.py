@@ -6,20 +6,32 @@ here comes from the stored tables, so a changed knob never runs the pose network
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.intervals import Interval, from_mask
 from core.motion import cuts
-from core.pose import KEYPOINTS
+from core.pose import KEYPOINTS, SubjectChoice
 from core.pose.subject import MAX_LOST_S, main_person
 from core.pose.table import CameraTable, PoseTable
 from core.settings import GuardrailSettings
 
 REASONS = ("no_person", "missing_boxes", "invalid_keypoints", "touching_edge", "torso_too_small", "impossible_ratio")
 """Why a sampled frame was rejected, in the order in which it is asked."""
+
+REASON_WORDS = {
+    "no_person": "nobody seen",
+    "missing_boxes": "no box",
+    "invalid_keypoints": "joints not seen",
+    "touching_edge": "at the edge",
+    "torso_too_small": "too small",
+    "impossible_ratio": "impossible legs",
+}
+"""The reasons as people say them."""
 
 CORE_JOINTS = (5, 6, 11, 12, 15, 16)
 """Shoulders, hips and ankles: the joints that tuck_ratio is made of."""
@@ -59,6 +71,14 @@ class Signals:
 
     table: pd.DataFrame
     """One row per sampled frame: METRIC_COLUMNS, MOTION_COLUMNS, ``person`` and ``rejected`` (a reason, or empty)."""
+    boxes: NDArray[np.float64]
+    """The skater's, shape ``(n, 4)``: x1, y1, x2, y2 in 0..1, NaN where he is not seen."""
+    rows: NDArray[np.int64]
+    """Which row of the pose table shows him, -1 where he is not seen: shape ``(n,)``."""
+
+    def judged(self, guardrails: GuardrailSettings) -> Signals:
+        """The same measurements under other guardrails."""
+        return replace(self, table=self.table.assign(rejected=_rejected(self.table, self.boxes, guardrails)))
 
     @property
     def movement_metrics(self) -> pd.DataFrame:
@@ -72,13 +92,20 @@ class Signals:
         return {reason: int(counts.get(reason, 0)) for reason in REASONS}
 
 
-def signals(pose: PoseTable, camera: CameraTable, aspect: float, guardrails: GuardrailSettings) -> Signals:
+def signals(
+    pose: PoseTable,
+    camera: CameraTable,
+    aspect: float,
+    guardrails: GuardrailSettings,
+    choices: Iterable[SubjectChoice] = (),
+) -> Signals:
     """Measure the skater in every sampled frame.
 
     Args:
         aspect: width / height of the upright frame.
+        choices: who is the skater, where that was said.
     """
-    row = main_person(pose, camera)
+    row = main_person(pose, camera, choices)
     seen = row >= 0
     keypoints = np.full((camera.n, 17, 3), np.nan)
     boxes = np.full((camera.n, 4), np.nan)
@@ -91,8 +118,32 @@ def signals(pose: PoseTable, camera: CameraTable, aspect: float, guardrails: Gua
     columns |= _motion(keypoints, person, camera, aspect)
     table = pd.DataFrame({name: columns[name] for name in (*METRIC_COLUMNS, *MOTION_COLUMNS)})
     table["person"] = person
-    table["rejected"] = _rejected(table, boxes, seen, guardrails)
-    return Signals(table)
+    table["rejected"] = _rejected(table, boxes, guardrails)
+    return Signals(table, boxes, row)
+
+
+def hop(table: pd.DataFrame) -> pd.Series:
+    """How high the skater hops in each sampled frame, torso lengths: the larger of the feet's hop within 1.6 s, slow
+    motion included, and the hips' within 0.4 s; NaN where neither is known."""
+    return table[["hop_ankle_slow", "hop_hip"]].max(axis=1)
+
+
+def rejected_stretches(table: pd.DataFrame, reason: str, n_frames: int) -> list[Interval]:
+    """Where frames were rejected for one reason, each sampled frame standing for those up to the next, labelled with
+    the reason in words."""
+    until = np.append(table["frame"].to_numpy()[1:], n_frames) - 1
+    frame = table["frame"].to_numpy()
+    runs = from_mask(table["rejected"].to_numpy() == reason)
+    return [Interval(int(frame[run.start_frame]), int(until[run.end_frame]), REASON_WORDS[reason]) for run in runs]
+
+
+def summary(table: pd.DataFrame, start_frame: int, end_frame: int, columns: Sequence[str]) -> pd.DataFrame:
+    """What some signals did between two decoded frames, both included: a row each, indexed by name, with ``lowest``,
+    ``median``, ``highest`` and ``seen``, the share of the sampled frames in which it was measured. NaN where none."""
+    inside = table[table["frame"].between(start_frame, end_frame)][list(columns)]
+    return pd.DataFrame(
+        {"lowest": inside.min(), "median": inside.median(), "highest": inside.max(), "seen": inside.notna().mean()}
+    )
 
 
 def with_amplitude(table: pd.DataFrame, factor: float) -> pd.DataFrame:
@@ -133,13 +184,11 @@ def _metrics(
     }
 
 
-def _rejected(
-    table: pd.DataFrame, boxes: NDArray[np.float64], seen: NDArray[np.bool_], guardrails: GuardrailSettings
-) -> NDArray[np.object_]:
+def _rejected(table: pd.DataFrame, boxes: NDArray[np.float64], guardrails: GuardrailSettings) -> NDArray[np.object_]:
     edge = guardrails.edge_margin
     with np.errstate(invalid="ignore"):
         tests = (
-            ~seen,
+            table["person"].to_numpy() < 0,
             ~(table["box_area"].to_numpy() > 0),
             table[["torso_len", "leg_len"]].isna().any(axis=1).to_numpy(),
             (boxes[:, :2] < edge).any(axis=1) | (boxes[:, 2:] > 1 - edge).any(axis=1),

@@ -14,15 +14,17 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
 from core.clips import Clip, clip_name, cut_clip, plan_clips
+from core.content import content_id
 from core.detector import Detector, Example, HopRule, TrickDetector
 from core.errors import UserError
 from core.events import find_events
@@ -30,13 +32,13 @@ from core.intervals import Event, Interval
 from core.labels import read_labels
 from core.labels.label_set import check_within
 from core.metrics import Signals, signals
-from core.pose import backends
+from core.pose import SubjectChoice, backends
 from core.pose.extract import Seconds, extract
 from core.pose.table import CameraTable, PoseTable
-from core.records import interval_rows
-from core.settings import ClipSettings, GuardrailSettings, PoseSettings, RunSettings
+from core.records import Session, interval_rows
+from core.settings import ClipSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
 from core.video import Video
-from core.workspace import Workspace, content_id
+from core.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +62,26 @@ class Look:
     signals: Signals
     backend: str
     """Name of the pose backend."""
+    stride: int
+    """Every n-th decoded frame was looked at."""
+    choices: tuple[SubjectChoice, ...]
+    """Who was chosen as the skater."""
     seconds: Seconds
     """What the looking took; zeros where all of it was kept from before."""
+
+    def with_guardrails(self, guardrails: GuardrailSettings) -> Look:
+        """The same sightings under other guardrails."""
+        return replace(self, signals=self.signals.judged(guardrails))
+
+    def every(self, step: int) -> Look:
+        """Measured on every ``step``-th of the frames that were looked at, without looking again, and judged by the
+        default guardrails."""
+        camera = self.camera.every(step)
+        pose = self.pose.of_frames(camera.frame)
+        measured = _measure(self.video, pose, camera, GuardrailSettings(), self.choices)
+        onset = self.signals.table["audio_onset"].to_numpy()
+        measured.table["audio_onset"] = np.maximum.reduceat(onset, np.arange(0, len(onset), step))
+        return replace(self, pose=pose, camera=camera, signals=measured, stride=self.stride * step)
 
     def example(self, truth: Sequence[Interval]) -> Example:
         """This video as something to learn from."""
@@ -129,30 +149,80 @@ def look(
         raise UserError(f"{path.name} holds a single frame, in which nothing can move: choose a video.")
     content = content_id(video.path)
     estimator = backends.choose(pose, workspace.home / "weights")
-    key = {"backend": estimator.name, "stride": pose.sample_stride}
-    pose_path, camera_path, sound_path = (
-        workspace.artifact(content, step, key, "parquet", version=_LOOK_VERSION) for step in ("pose", "camera", "sound")
-    )
+    pose_path, camera_path, sound_path = _tables(workspace, content, estimator.name, pose.sample_stride)
 
     def looked(done: int, frames: int) -> None:
         if progress:
             progress("looking", done / frames)
 
     seconds = extract(video, estimator, pose.sample_stride, pose_path, camera_path, looked, cancelled)
-    people, camera = PoseTable.read(pose_path), CameraTable.read(camera_path)
-    if not (people.person >= 0).any():
-        raise UserError(
-            f"{path.name}: nobody was found in any of {camera.n} frames; use footage with a person in view."
-        )
     if not sound_path.exists():
-        onset = pd.DataFrame({"audio_onset": onset_strength(video, camera.frame)})
+        onset = pd.DataFrame({"audio_onset": onset_strength(video, CameraTable.read(camera_path).frame)})
         with atomic_path(sound_path) as temporary:
             onset.to_parquet(temporary)
-    measured = signals(people, camera, video.info.width / video.info.height, guardrails)
+    seen = _read(video, content, workspace, estimator.name, pose.sample_stride, guardrails, seconds)
+    if not (seen.pose.person >= 0).any():
+        raise UserError(
+            f"{path.name}: nobody was found in any of {seen.camera.n} frames; use footage with a person in view."
+        )
+    workspace.session_for(
+        video.path, {**video_facts(video), "looked": {"backend": estimator.name, "stride": pose.sample_stride}}
+    )
+    return seen
+
+
+def kept(session: Session, workspace: Workspace, guardrails: GuardrailSettings | None = None) -> Look | None:
+    """What was last seen in a session, from the workspace; None if nobody has looked at it to the end.
+
+    Raises:
+        UserError: the video is not where it was.
+    """
+    last = session.facts.get("looked")
+    if not last or not all(path.exists() for path in _tables(workspace, session.id, **last)):
+        return None
+    video = Video.open(session.path)
+    return _read(video, session.id, workspace, last["backend"], last["stride"], guardrails or GuardrailSettings())
+
+
+def video_facts(video: Video) -> dict[str, Any]:
+    """What a session keeps of its video."""
+    return {**asdict(video.info), "average_rate": str(video.info.average_rate), "frames": video.n_frames}
+
+
+def _tables(workspace: Workspace, content: str, backend: str, stride: int) -> tuple[Path, Path, Path]:
+    """Where persons, camera and sound of a video are kept."""
+    key = {"backend": backend, "stride": stride}
+    pose, camera, sound = (
+        workspace.artifact(content, step, key, "parquet", version=_LOOK_VERSION) for step in ("pose", "camera", "sound")
+    )
+    return pose, camera, sound
+
+
+def _read(
+    video: Video,
+    content: str,
+    workspace: Workspace,
+    backend: str,
+    stride: int,
+    guardrails: GuardrailSettings,
+    seconds: Seconds | None = None,
+) -> Look:
+    pose_path, camera_path, sound_path = _tables(workspace, content, backend, stride)
+    people, camera = PoseTable.read(pose_path), CameraTable.read(camera_path)
+    choices = workspace.subjects(content)
+    measured = _measure(video, people, camera, guardrails, choices)
     measured.table["audio_onset"] = pd.read_parquet(sound_path)["audio_onset"].to_numpy()
-    facts = {**asdict(video.info), "average_rate": str(video.info.average_rate), "frames": video.n_frames}
-    workspace.session_for(video.path, facts)
-    return Look(video, content, people, camera, measured, estimator.name, seconds)
+    return Look(video, content, people, camera, measured, backend, stride, choices, seconds or Seconds())
+
+
+def _measure(
+    video: Video,
+    people: PoseTable,
+    camera: CameraTable,
+    guardrails: GuardrailSettings,
+    choices: Sequence[SubjectChoice],
+) -> Signals:
+    return signals(people, camera, video.info.width / video.info.height, guardrails, choices)
 
 
 def labels_for(path: Path, video: Video, *, may_be_empty: bool = False) -> tuple[Interval, ...]:
@@ -237,6 +307,27 @@ def find(seen: Look, detector: Detector, threshold: float | None = None) -> tupl
     frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
     events = find_events(frame, time_s, probability, settings, seen.video.n_frames)
     return events, pd.Series(probability, index=frame, name="probability")
+
+
+def detector_for(workspace: Workspace, settings: SessionSettings) -> Detector:
+    """The detector that a session chose, with the event settings that it chose.
+
+    Raises:
+        UserError: its model is gone or damaged.
+    """
+    detector: Detector = TrickDetector.load(workspace.model(settings.model).path) if settings.model else HopRule()
+    if settings.events:
+        detector.events = settings.events
+    return detector
+
+
+def found(seen: Look, workspace: Workspace, settings: SessionSettings) -> tuple[list[Event], pd.Series]:
+    """What the detector and the event settings that a session chose find in it; see :func:`find`.
+
+    Raises:
+        UserError: the session's model is gone or damaged, or was trained with other features.
+    """
+    return find(seen, detector_for(workspace, settings))
 
 
 def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], source: str) -> None:

@@ -17,9 +17,11 @@ import numpy as np
 import pydantic_core
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Integer,
     MetaData,
@@ -65,6 +67,7 @@ label_table = Table(
     "label_revisions",
     metadata,
     Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("layer", String, primary_key=True),
     Column("revision", Integer, primary_key=True, autoincrement=False),
     Column("intervals", JSON, nullable=False),
     Column("source", Text, nullable=False),
@@ -80,6 +83,59 @@ model_table = Table(
     Column("file", Text, nullable=False),
     Column("meta", JSON, nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
+)
+
+settings_table = Table(
+    "session_settings",
+    metadata,
+    Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("settings", JSON, nullable=False),
+)
+
+subject_table = Table(
+    "subjects",
+    metadata,
+    Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    Column("x", Float, nullable=False),
+    Column("y", Float, nullable=False),
+)
+
+review_table = Table(
+    "reviews",
+    metadata,
+    Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("start_frame", Integer, primary_key=True, autoincrement=False),
+    Column("end_frame", Integer, primary_key=True, autoincrement=False),
+    Column("label", String, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("stars", Integer, nullable=False),
+    Column("kept_start", Integer),
+    Column("kept_end", Integer),
+    Column("author", Text),
+    Column("history", JSON, nullable=False),
+    Column("reviewed_at", UtcDateTime, nullable=False),
+)
+
+job_table = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("session_id", String),
+    Column("arguments", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("fraction", Float, nullable=False),
+    Column("rate", Float),
+    Column("left_s", Float),
+    Column("message", Text),
+    Column("result", JSON),
+    Column("cancel", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
 )
 
 
@@ -108,8 +164,10 @@ class LabelRevision:
     """All labels of a session as one save left them."""
 
     session_id: str
+    layer: str
+    """Empty for the labels that count as true; else the name of a further annotator."""
     revision: int
-    """1 for the first save of the session, then one more each time, without gaps."""
+    """1 for the first save of the layer, then one more each time, without gaps."""
     intervals: tuple[Interval, ...]
     """In order of their frames."""
     source: str

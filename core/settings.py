@@ -91,3 +91,15 @@ class RunSettings(Settings):
     clips: ClipSettings = ClipSettings()
     threshold: float | None = Field(None, ge=0, le=1)
     """None takes the detector's own."""
+
+
+class SessionSettings(Settings):
+    """What was chosen for one session, so that every page and the next run find the same tricks."""
+
+    pose: PoseSettings = PoseSettings()
+    guardrails: GuardrailSettings = GuardrailSettings()
+    model: str | None = None
+    """Id of a model in the workspace; None is the starter."""
+    events: EventSettings | None = None
+    """None takes the detector's own."""
+    clips: ClipSettings = ClipSettings()

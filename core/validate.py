@@ -6,15 +6,17 @@ statistics over time, a forest of 200 trees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from core.detector import Detector, Example, HopRule, TrickDetector, positive_rows
+from core.errors import Cancelled
 from core.evaluate import EventMetrics, FrameMetrics, event_metrics, format_table, frame_metrics, pooled
 from core.events import find_events
 from core.features import REACH_S, usable_rows
@@ -47,8 +49,15 @@ class Labelled:
     """Float64, shape ``(n_frames,)``."""
 
 
+Watch = Callable[[TrickDetector, pd.DataFrame, NDArray[np.bool_]], None]
+
+
 def compare(
-    videos: Sequence[Labelled], settings: TrainSettings, events: EventSettings | None = None
+    videos: Sequence[Labelled],
+    settings: TrainSettings,
+    events: EventSettings | None = None,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Outcome]:
     """Outcomes by name: the starter, the chosen detector and the original's recipe on footage left out of their
     training.
@@ -57,22 +66,39 @@ def compare(
     (``test_frac``) of each video is left out once. What cannot be done with these labels has no row, and the log says
     why.
 
+    Args:
+        progress: told the fraction of the trainings done, 0 to 1.
+        cancelled: asked after each training, which takes seconds.
+
     Raises:
         UserError: too few tricks or videos to leave one out.
+        Cancelled: ``cancelled`` said so.
     """
     events = events or EventSettings()
+    folds = _folds(videos)
     recipes = {
         f"{settings.feature_set} {settings.model}": settings,
         "original's recipe": ORIGINAL.model_copy(update={"test_frac": settings.test_frac}),
     }
+    trainings, done = len(recipes) * (len(folds) + 1), 0
+
+    def trained() -> None:
+        nonlocal done
+        done += 1
+        if cancelled and cancelled():
+            raise Cancelled
+        if progress:
+            progress(done / trainings)
+
     left_out = "leave one video out" if len(videos) > 1 else "leave one trick out"
     outcomes = {"starter, untrained": _outcome(videos, [_starter(v) for v in videos], events)}
     for name, recipe in recipes.items():
-        unseen = _left_out(videos, recipe)
+        unseen = _left_out(videos, recipe, folds, trained)
         if unseen:
             outcomes[f"{name}, {left_out}"] = _outcome(videos, unseen, events)
     for name, recipe in recipes.items():
         late = _last_part(videos, recipe, events)
+        trained()
         if late:
             outcomes[f"{name}, last {recipe.test_frac:.0%}"] = late
     return outcomes
@@ -93,17 +119,43 @@ def _starter(video: Labelled) -> NDArray[np.float64]:
     return detector.predict_proba(video.example.table)
 
 
-def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray[np.float64]] | None:
-    """None where whatever is left to train on does not teach what a trick is."""
+def _folds(videos: Sequence[Labelled]) -> list[Fold]:
+    """Over the sampled frames of all videos, one video after the other."""
+    tables = [video.example.table for video in videos]
+    if len(videos) > 1:
+        return folds_by_group(np.repeat([str(i) for i in range(len(videos))], [len(table) for table in tables]))
+    time_s, frame = tables[0]["time_s"].to_numpy(), tables[0]["frame"].to_numpy()
+    return folds_by_trick(time_s, videos[0].example.truth, frame, margin_s=2 * REACH_S)
+
+
+def left_out(
+    videos: Sequence[Labelled], recipe: TrainSettings, watch: Watch | None = None
+) -> list[NDArray[np.float64]] | None:
+    """Probability of each sampled frame by a detector that has not seen it: trained without its trick, or without its
+    video where there are several. Settings tuned on these are not tuned to what is known by heart.
+
+    Args:
+        watch: called with each of the detectors, a table, and the rows of it that the detector has not seen.
+
+    Returns:
+        For each video shape ``(n,)``, NaN where it cannot be told; None where whatever is left to train on does not
+        teach what a trick is.
+
+    Raises:
+        UserError: too few tricks or videos to leave one out.
+    """
+    return _left_out(videos, recipe, _folds(videos), None, watch)
+
+
+def _left_out(
+    videos: Sequence[Labelled],
+    recipe: TrainSettings,
+    folds: Sequence[Fold],
+    each_done: Callable[[], None] | None,
+    watch: Watch | None = None,
+) -> list[NDArray[np.float64]] | None:
     examples = [video.example for video in videos]
     starts = np.cumsum([0, *(len(example.table) for example in examples)])
-    if len(videos) == 1:
-        table = examples[0].table
-        folds = folds_by_trick(
-            table["time_s"].to_numpy(), examples[0].truth, table["frame"].to_numpy(), margin_s=2 * REACH_S
-        )
-    else:
-        folds = folds_by_group(np.repeat([str(i) for i in range(len(examples))], np.diff(starts)))
     positive = np.concatenate([positive_rows(example, recipe.min_overlap_frames) for example in examples])
     usable = np.concatenate([usable_rows(example.table, recipe.feature_set) for example in examples])
     folds = [replace(fold, train=fold.train & usable) for fold in folds]
@@ -112,9 +164,12 @@ def _left_out(videos: Sequence[Labelled], recipe: TrainSettings) -> list[NDArray
         train, test = ([rows[a:b] for a, b in pairwise(starts)] for rows in (fold.train, fold.test))
         detector = TrickDetector.fit(examples, recipe, rows=train)
         tested = [(example.table, rows) for example, rows in zip(examples, test, strict=True) if rows.any()]
+        if watch:
+            for table, rows in tested:
+                watch(detector, table, rows)
         return np.concatenate([detector.predict_proba(table)[rows] for table, rows in tested])
 
-    probability = out_of_fold_probability(folds, positive, fit_predict)
+    probability = out_of_fold_probability(folds, positive, fit_predict, each_done)
     return None if np.isnan(probability).all() else [probability[a:b] for a, b in pairwise(starts)]
 
 

@@ -297,7 +297,11 @@ def _stream(container: Any) -> Any:
 
 
 def _check_file(path: Path) -> None:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name too long for any disk
+        raise UserError(f"{path.name[:80]} cannot be a file ({_reason(error)}): check the path.") from error
+    if not there:
         raise UserError(f"{path} does not exist: check the path.")
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a video file in it.")

@@ -17,23 +17,25 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
-from pydantic import BaseModel
-from sqlalchemy import URL, Select, insert, select, update
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import URL, Connection, Select, Table, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.atomic import atomic_path, make_folder
+from core.content import content_id, reading
 from core.database import Database
 from core.errors import UserError
 from core.intervals import Interval
+from core.pose import SubjectChoice
 from core.records import (
     LabelRevision,
     ModelRecord,
@@ -42,12 +44,12 @@ from core.records import (
     interval_rows,
     label_table,
     model_table,
+    review_table,
     session_table,
+    settings_table,
+    subject_table,
 )
-
-_EDGE = 1 << 20
-_BLOCK = 64 << 10
-_BLOCKS = 64
+from core.settings import SessionSettings
 
 
 class StaleEdit(UserError):
@@ -63,45 +65,18 @@ class StaleEdit(UserError):
         """The labels as they are now."""
 
 
-def content_id(path: Path) -> str:
-    """Name a video by its content: 32 hex digits, the same for a copy under any name.
-
-    A file of at most 6 MiB is read whole. Of a larger one the size, the first and the last MiB and 64 blocks of 64 KiB
-    evenly spread between them are read, so that 50 GB take no longer than 6 MiB. Limits: large files of one size that
-    differ only between those blocks get the same id (bytes patched deep in the middle; another encoding or cut also
-    changes the size and the index at the beginning or end). A file that is still being copied has another id than the
-    finished one.
-
-    Raises:
-        UserError: if the file cannot be read.
-    """
-    with _reading(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        digest = blake2b(size.to_bytes(8, "big"), digest_size=16)
-        if size <= 2 * _EDGE + _BLOCKS * _BLOCK:
-            digest.update(file.read())
-            return digest.hexdigest()
-        digest.update(file.read(_EDGE))
-        last_block = size - 2 * _EDGE - _BLOCK
-        for block in range(_BLOCKS):
-            file.seek(_EDGE + last_block * block // (_BLOCKS - 1))
-            digest.update(file.read(_BLOCK))
-        file.seek(size - _EDGE)
-        digest.update(file.read(_EDGE))
-        return digest.hexdigest()
-
-
 class Workspace:
     """The folder and the database. Safe to use from several threads, and open in several processes at once.
 
-    Labels and models are never overwritten or deleted. Every method that touches the database raises a
+    Labels are never overwritten, only a whole session can be removed. Every method that touches the database raises a
     :class:`UserError` if that is locked for 30 s, damaged, full, read-only or out of reach.
     """
 
     def __init__(self, home: Path, database: Database) -> None:
         self.home = home
         """The folder, absolute."""
-        self._database = database
+        self.database = database
+        """Where the records are."""
 
     @classmethod
     def open(cls, home: Path | None = None) -> Workspace:
@@ -122,7 +97,7 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Workspace:
         return self
@@ -154,7 +129,7 @@ class Workspace:
 
         Args:
             path: the video.
-            facts: what was read from it; None leaves what is known.
+            facts: what was read from it; what else is known of it stays.
             name: what to call it; None leaves the name, or takes that of the file for a new session.
 
         Raises:
@@ -170,14 +145,18 @@ class Workspace:
         new = {"id": session_id, "name": where.stem, "facts": {}, "added_at": datetime.now(UTC), **given}
         # Look first: pages ask for the session at every rerun, and most often there is nothing to write.
         known = self._find_session(session_id)
-        if known and where == known.path and facts is None and name in (None, known.name):
+        if known and where == known.path and not facts and name in (None, known.name):
             return known
         if known is None:
             # Another process may have added it in between; then this is an update like any other.
-            with suppress(IntegrityError), self._database.transaction() as db:
+            with suppress(IntegrityError), self.database.transaction() as db:
                 db.execute(insert(session_table).values(new))
                 return Session.from_row(db.execute(_one_session(session_id)).mappings().one())
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
+            db.execute(update(session_table).where(session_table.c.id == session_id).values(path=str(where)))
+            if facts is not None:
+                known = Session.from_row(db.execute(_one_session(session_id)).mappings().one())
+                given["facts"] = {**known.facts, **facts}
             db.execute(update(session_table).where(session_table.c.id == session_id).values(given))
             return Session.from_row(db.execute(_one_session(session_id)).mappings().one())
 
@@ -194,7 +173,7 @@ class Workspace:
 
     def sessions(self) -> list[Session]:
         """All sessions, the newest first."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             rows = db.execute(select(session_table).order_by(session_table.c.added_at.desc(), session_table.c.id))
             return [Session.from_row(row) for row in rows.mappings()]
 
@@ -205,6 +184,7 @@ class Workspace:
         source: str,
         author: str | None = None,
         base_revision: int | None = None,
+        layer: str = "",
     ) -> LabelRevision:
         """Append the labels of a session as its newest revision. Older ones stay.
 
@@ -214,6 +194,7 @@ class Workspace:
             source: where they come from, such as "cvat" or "editor".
             author: who made them.
             base_revision: the revision that was edited, 0 if there was none yet; None appends whatever came in between.
+            layer: empty for the labels that count as true, or the name of a further annotator.
 
         Raises:
             StaleEdit: if ``base_revision`` is not the newest any more.
@@ -221,8 +202,8 @@ class Workspace:
             ValueError: if there never was such a ``base_revision``.
         """
         self.session(session_id)
-        values = {"session_id": session_id, "intervals": interval_rows(intervals), "source": source, "author": author}
-        newest = self.labels(session_id)
+        wanted = tuple(intervals)
+        newest = self.labels(session_id, layer)
         while True:
             newest_number = newest.revision if newest else 0
             if base_revision is not None and base_revision != newest_number:
@@ -231,39 +212,105 @@ class Workspace:
                 raise StaleEdit(newest)
             revision = newest_number + 1
             try:
-                with self._database.transaction() as db:
-                    db.execute(insert(label_table).values(**values, revision=revision, saved_at=datetime.now(UTC)))
-                    return LabelRevision.from_row(db.execute(_one_revision(session_id, revision)).mappings().one())
+                with self.database.transaction() as db:
+                    insert_labels(db, session_id, revision, wanted, source, author, layer)
+                    return LabelRevision.from_row(
+                        db.execute(_one_revision(session_id, layer, revision)).mappings().one()
+                    )
             except IntegrityError:
-                newest = self.labels(session_id)
+                newest = self.labels(session_id, layer)
                 if newest is None or newest.revision < revision:
                     raise  # nobody took the number, so that trying again would fail for ever
 
-    def labels(self, session_id: str) -> LabelRevision | None:
+    def labels(self, session_id: str, layer: str = "") -> LabelRevision | None:
         """The newest labels of a session; None if none were ever saved."""
-        newest = select(label_table).where(label_table.c.session_id == session_id)
-        with self._database.transaction() as db:
+        newest = _revisions(session_id, layer)
+        with self.database.transaction() as db:
             row = db.execute(newest.order_by(label_table.c.revision.desc()).limit(1)).mappings().one_or_none()
             return LabelRevision.from_row(row) if row else None
 
-    def label_history(self, session_id: str) -> list[LabelRevision]:
+    def label_history(self, session_id: str, layer: str = "") -> list[LabelRevision]:
         """Every revision of a session's labels, the newest first."""
-        history = select(label_table).where(label_table.c.session_id == session_id)
-        with self._database.transaction() as db:
+        history = _revisions(session_id, layer)
+        with self.database.transaction() as db:
             rows = db.execute(history.order_by(label_table.c.revision.desc()))
             return [LabelRevision.from_row(row) for row in rows.mappings()]
 
-    def restore_labels(self, session_id: str, revision: int, author: str | None = None) -> LabelRevision:
+    def layers(self, session_id: str) -> list[str]:
+        """The names of a session's layers of labels, in order; the true labels' empty name comes first."""
+        names = select(label_table.c.layer).where(label_table.c.session_id == session_id).distinct()
+        with self.database.transaction() as db:
+            return sorted(db.execute(names).scalars())
+
+    def restore_labels(
+        self, session_id: str, revision: int, author: str | None = None, layer: str = ""
+    ) -> LabelRevision:
         """Append a new revision with the intervals of an old one; its source says which.
 
         Raises:
             UserError: if there is no such revision.
         """
-        with self._database.transaction() as db:
-            row = db.execute(_one_revision(session_id, revision)).mappings().one_or_none()
+        with self.database.transaction() as db:
+            row = db.execute(_one_revision(session_id, layer, revision)).mappings().one_or_none()
         if row is None:
             raise UserError(f"Session {session_id} has no label revision {revision}; choose one from its history.")
-        return self.save_labels(session_id, LabelRevision.from_row(row).intervals, f"revision {revision}", author)
+        intervals = LabelRevision.from_row(row).intervals
+        return self.save_labels(session_id, intervals, f"revision {revision}", author, layer=layer)
+
+    def settings(self, session_id: str) -> SessionSettings:
+        """What was chosen for a session; the defaults if nothing was, or if another version of Trickline wrote it."""
+        chosen = select(settings_table.c.settings).where(settings_table.c.session_id == session_id)
+        with self.database.transaction() as db:
+            values = db.execute(chosen).scalar_one_or_none()
+        try:
+            return SessionSettings.model_validate(values or {})
+        except ValidationError:
+            return SessionSettings()
+
+    def save_settings(self, session_id: str, settings: SessionSettings) -> None:
+        """Keep what was chosen for a session; what was chosen before goes.
+
+        Raises:
+            UserError: if there is no such session.
+        """
+        self.session(session_id)
+        self._replace(settings_table, {"session_id": session_id}, {"settings": settings.model_dump(mode="json")})
+
+    def subjects(self, session_id: str) -> tuple[SubjectChoice, ...]:
+        """Who was chosen as the skater and from which frame on, in order of the frames."""
+        table = subject_table.c
+        chosen = select(table.frame, table.x, table.y).where(table.session_id == session_id).order_by(table.frame)
+        with self.database.transaction() as db:
+            return tuple(SubjectChoice(**row) for row in db.execute(chosen).mappings())
+
+    def choose_subject(self, session_id: str, choice: SubjectChoice) -> None:
+        """The person at this place is the skater from this frame on; another choice at the same frame goes.
+
+        Raises:
+            UserError: if there is no such session.
+        """
+        self.session(session_id)
+        key = {"session_id": session_id, "frame": int(choice.frame)}
+        self._replace(subject_table, key, {"x": float(choice.x), "y": float(choice.y)})
+
+    def clear_subjects(self, session_id: str) -> None:
+        """Let the skater be found again by himself in the whole session."""
+        with self.database.transaction() as db:
+            db.execute(delete(subject_table).where(subject_table.c.session_id == session_id))
+
+    def rename_session(self, session_id: str, name: str) -> None:
+        """Call a session something else."""
+        with self.database.transaction() as db:
+            db.execute(update(session_table).where(session_table.c.id == session_id).values(name=name))
+
+    def remove_session(self, session_id: str) -> None:
+        """Forget a session, its labels and decisions, and what was computed from its video. The video itself stays."""
+        with self.database.transaction() as db:
+            for table in (label_table, settings_table, subject_table, review_table):
+                db.execute(delete(table).where(table.c.session_id == session_id))
+            db.execute(delete(session_table).where(session_table.c.id == session_id))
+        # Last: a folder without a session does no harm, and is used again should the video come back.
+        shutil.rmtree(self.home / "videos" / session_id, ignore_errors=True)
 
     def add_model(
         self, model: Path | bytes, name: str, meta: Mapping[str, Any], *, suffix: str = ".skops"
@@ -281,18 +328,18 @@ class Workspace:
         """
         model_id = secrets.token_hex(8)
         kept = self._models / (model_id + (suffix if isinstance(model, bytes) else model.suffix))
-        content = BytesIO(model) if isinstance(model, bytes) else _reading(model)
+        content = BytesIO(model) if isinstance(model, bytes) else reading(model)
         with content as source, atomic_path(kept) as temporary, temporary.open("wb") as copy:
             shutil.copyfileobj(source, copy)
         # The row comes last: a file without a row does no harm, a row without its file would.
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             values = {"id": model_id, "name": name, "file": kept.name, "meta": dict(meta)}
             db.execute(insert(model_table).values(**values, added_at=datetime.now(UTC)))
         return self.model(model_id)
 
     def models(self) -> list[ModelRecord]:
         """All models, the newest first."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             rows = db.execute(select(model_table).order_by(model_table.c.added_at.desc(), model_table.c.id))
             return [ModelRecord.from_row(row, self._models) for row in rows.mappings()]
 
@@ -317,26 +364,48 @@ class Workspace:
     def _models(self) -> Path:
         return self.home / "models"
 
+    def _replace(self, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Write a row, over the one that has this key if there is one."""
+        same = and_(*(table.c[name] == value for name, value in key.items()))
+        with self.database.transaction() as db:
+            db.execute(delete(table).where(same))
+            db.execute(insert(table).values(**key, **values))
+
     def _find_session(self, session_id: str) -> Session | None:
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             row = db.execute(_one_session(session_id)).mappings().one_or_none()
             return Session.from_row(row) if row else None
+
+
+def insert_labels(
+    db: Connection,
+    session_id: str,
+    revision: int,
+    intervals: Iterable[Interval],
+    source: str,
+    author: str | None = None,
+    layer: str = "",
+) -> None:
+    """Append a revision of labels within an open transaction; otherwise use :meth:`Workspace.save_labels`.
+
+    Args:
+        revision: one more than that of the newest labels, which tells whether others were saved since those were read.
+
+    Raises:
+        IntegrityError: there is such a revision already, or no such session.
+    """
+    values = {"session_id": session_id, "layer": layer, "revision": revision, "source": source, "author": author}
+    rows = interval_rows(intervals)
+    db.execute(insert(label_table).values(**values, intervals=rows, saved_at=datetime.now(UTC)))
 
 
 def _one_session(session_id: str) -> Select[Any]:
     return select(session_table).where(session_table.c.id == session_id)
 
 
-def _one_revision(session_id: str, revision: int) -> Select[Any]:
-    return select(label_table).where(label_table.c.session_id == session_id, label_table.c.revision == revision)
+def _revisions(session_id: str, layer: str) -> Select[Any]:
+    return select(label_table).where(label_table.c.session_id == session_id, label_table.c.layer == layer)
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {path}; check the path.") from error
-    except OSError as error:
-        raise UserError(f"Cannot read {path} ({error.strerror}); check the path and its permissions.") from error
+def _one_revision(session_id: str, layer: str, revision: int) -> Select[Any]:
+    return _revisions(session_id, layer).where(label_table.c.revision == revision)

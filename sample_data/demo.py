@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core import pipeline, validate
-from core.cli import clock
 from core.evaluate import event_metrics, format_table
 from core.intervals import Interval, match
 from core.settings import RunSettings, TrainSettings
+from core.timecode import clock
 from core.workspace import Workspace
 from sample_data.make_session import DEFAULT_OUT, make_session
 

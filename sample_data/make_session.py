@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, Python looks only beside the script
 
 from core.atomic import atomic_path, make_folder
-from core.errors import UserError
+from core.errors import Cancelled, UserError
 from core.intervals import Interval, from_mask
 from core.labels import LabelSet, read_labels, write_labels
 from sample_data.choreography import SECONDS, Motion, choreograph
@@ -44,9 +44,18 @@ class Session:
     intervals: tuple[Interval, ...]
 
 
-def scenes(motion: Motion, rng: np.random.Generator) -> Iterator[Image]:
+def scenes(
+    motion: Motion,
+    rng: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[Image]:
     """Every picture: BGR ``(HEIGHT, WIDTH, 3)``."""
     for i, picture in enumerate(views(motion.camera_px, rng)):
+        if cancelled and cancelled():
+            raise Cancelled
+        if progress:
+            progress(i / len(motion.wheel_m))
         paint(picture, motion, i)
         yield picture
 
@@ -77,7 +86,13 @@ def encode(path: Path, pictures: Iterable[Image], sound: NDArray[np.float32]) ->
         container.mux(audio.encode())
 
 
-def make_session(out_dir: Path, seed: int = 42, seconds: float = SECONDS) -> Session:
+def make_session(
+    out_dir: Path,
+    seed: int = 42,
+    seconds: float = SECONDS,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Session:
     """Draw ``session.mp4`` and write its labels beside it, or take what is there.
 
     Each file takes its name only when it is whole, and the CSV goes first and comes last: where all three are, they
@@ -88,12 +103,15 @@ def make_session(out_dir: Path, seed: int = 42, seconds: float = SECONDS) -> Ses
         out_dir: Folder for the three files; made if need be.
         seed: Of the backdrop, the hand that holds the camera, and the noise. The tricks stay the same.
         seconds: At least 6, where the first trick is over. Tricks that would not be over by then are left out.
+        progress: Told the fraction drawn, 0 to 1.
+        cancelled: Asked before each picture.
 
     Returns:
         The paths, and the intervals in which no wheel touches the ground.
 
     Raises:
         UserError: the folder cannot be written to.
+        Cancelled: ``cancelled`` said so.
     """
     video, annotations, table = files = [out_dir / f for f in ("session.mp4", "annotations.xml", "intervals.csv")]
     if all(file.is_file() for file in files):
@@ -106,7 +124,7 @@ def make_session(out_dir: Path, seed: int = 42, seconds: float = SECONDS) -> Ses
     table.unlink(missing_ok=True)
     with atomic_path(video) as temporary:
         sound = soundtrack(motion, tricks, rng)
-        encode(temporary, scenes(motion, rng), sound)
+        encode(temporary, scenes(motion, rng, progress, cancelled), sound)
     n_frames = len(motion.wheel_m)
     labels = LabelSet(tuple(from_mask(motion.wheel_m > 0)), n_frames, WIDTH, HEIGHT, Fraction(FPS), video.name)
     for path in (annotations, table):

@@ -19,11 +19,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from core.cli import app, clock
+from core.cli import app
 from core.features import FEATURE_SETS
 from core.intervals import Interval, match
 from core.labels import read_labels
 from core.metrics import METRIC_COLUMNS, REASONS
+from core.timecode import clock
 from sample_data.make_session import Session
 from tests.conftest import COMMAND, Command, Looked, Ran, Trickline
 
@@ -171,11 +172,6 @@ def test_what_people_read_tells_times_and_files(
     for line, clip in zip(rest[2:], result["clips"], strict=True):
         assert Path(line.split()[0]) == trickline.folder / "clips" / Path(clip["path"]).name
         assert line.endswith(f"(starts {clip['start_s'] % 2:.2f} s early, at the keyframe)")
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(0.0, "0:00.00"), (8.233, "0:08.23"), (59.999, "1:00.00")])
-def test_times_read_like_a_clock(seconds: float, shown: str) -> None:
-    assert clock(seconds) == shown
 
 
 def test_progress_shows_on_a_terminal_only(session: Session, trickline: Trickline) -> None:

@@ -87,7 +87,23 @@ def test_json_there_and_back(tmp_path: Path, intervals: list[Interval], fps: Fra
 
 
 @in_one_folder
-@given(st.binary(max_size=300), st.sampled_from([b"", b'{"events": [', b"<annotations>", b"start_frame,end_frame\n"]))
+@given(
+    intervals=INTERVALS | EVENTS, fps=st.sampled_from([None, Fraction(30), Fraction(25, 2)]), with_times=st.booleans()
+)
+def test_label_studio_there_and_back(
+    tmp_path: Path, intervals: list[Interval], fps: Fraction | None, with_times: bool
+) -> None:
+    labels = LabelSet(tuple(intervals), fps=fps, name="park.mp4")
+    write_labels(tmp_path / "a.ls.json", labels, PTS_S if with_times else None)
+    back = read_labels(tmp_path / "a.ls.json")
+    assert (back.intervals, back.name) == (labels.intervals, labels.name)
+
+
+STARTS = [b"", b'{"events": [', b"<annotations>", b"start_frame,end_frame\n", b'[{"annotations": [{"result": [']
+
+
+@in_one_folder
+@given(st.binary(max_size=300), st.sampled_from(STARTS))
 def test_junk_is_the_users_error(tmp_path: Path, junk: bytes, start: bytes) -> None:
     """Whatever is dropped on the page, it answers in one sentence."""
     path = tmp_path / "junk"
@@ -160,7 +176,11 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("name", "labels", "said"),
     [
-        ("out.mp4", LabelSet((Interval(1, 2),)), r"out\.mp4 has no known ending: use \.csv, \.json or \.xml"),
+        (
+            "out.mp4",
+            LabelSet((Interval(1, 2),)),
+            r"out\.mp4 has no known ending: use \.csv, \.json, \.ls\.json or \.xml",
+        ),
         ("out.xml", LabelSet((Interval(1, 2, "a\x00b"),)), r"out\.xml cannot keep the label 'a\\x00b'"),
         ("out.csv", LabelSet((Interval(1, 2, " a"),)), "cannot keep the label ' a'"),
         (

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
+from core.intervals import Interval
 from core.metrics import (
     CORE_JOINTS,
     METRIC_COLUMNS,
@@ -19,7 +20,9 @@ from core.metrics import (
     REASONS,
     Signals,
     body_scale,
+    rejected_stretches,
     signals,
+    summary,
     with_amplitude,
 )
 from core.pose.table import CameraTable, PoseTable
@@ -436,3 +439,21 @@ def test_amplitude_scales_heights_and_speeds_and_nothing_else() -> None:
     assert set(changed) <= {name for name in MOTION_COLUMNS if name.startswith(("hop_", "ankle_", "hip_", "shoulder_"))}
     pd.testing.assert_series_equal(twice["hop_ankle"], 2 * table["hop_ankle"])
     assert with_amplitude(table, 1.0) is table
+
+
+def test_rejected_frames_are_shown_as_stretches_of_the_video() -> None:
+    """A click on "9 at the edge" leads to the frames themselves, those between the sampled ones included."""
+    table = pd.DataFrame({"frame": [0, 2, 4, 6, 8], "rejected": ["", "no_person", "no_person", "", "no_person"]})
+    assert rejected_stretches(table, "no_person", n_frames=9) == [
+        Interval(2, 5, "nobody seen"),
+        Interval(8, 8, "nobody seen"),
+    ]
+    assert rejected_stretches(table, "touching_edge", n_frames=9) == []
+
+
+def test_the_summary_of_a_stretch_knows_what_was_not_measured() -> None:
+    table = pd.DataFrame({"frame": [0, 2, 4, 6], "hop": [9.0, 1.0, np.nan, 3.0], "gone": [np.nan] * 4})
+    said = summary(table, 1, 6, ["hop", "gone"])
+    assert said[["lowest", "median", "highest"]].to_numpy().tolist()[0] == [1, 2, 3]
+    assert said["seen"].tolist() == pytest.approx([2 / 3, 0.0])
+    assert said.isna().to_numpy().tolist()[1] == [True, True, True, False]

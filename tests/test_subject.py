@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from core.pose import SubjectChoice
 from core.pose.subject import MAX_LOST_S, link, main_person
 from core.pose.table import CameraTable, PoseTable
 
@@ -238,3 +239,71 @@ def test_before_anybody_is_told_apart_there_is_no_skater() -> None:
     still = camera(5)
     pose, _ = sightings(still, [boxes(np.full(5, 0.5), 0.5, 0.1, 0.4)], [0.8])
     assert main_person(pose, still).tolist() == [-1] * 5
+
+
+def two_people(n: int = 60) -> tuple[PoseTable, CameraTable, NDArray[np.int64]]:
+    """A near one on the left and a far one on the right, both seen throughout."""
+    still = camera(n)
+    near, far = boxes(np.full(n, 0.3), 0.5, 0.2, 0.7), boxes(np.full(n, 0.8), 0.5, 0.1, 0.3)
+    pose, who = sightings(still, [near, far], [0.9, 0.8])
+    return link(pose, still, ASPECT), still, who
+
+
+def test_whoever_was_clicked_on_is_the_skater_from_there_on() -> None:
+    """The far one skates, the near one films along: one click mends it, and what was before stays."""
+    pose, still, who = two_people()
+    chosen = main_person(pose, still, [SubjectChoice(frame=41, x=0.81, y=0.55)])
+    assert set(who[chosen[:20]]) == {0}
+    assert set(who[chosen[20:]]) == {1}  # frame 41 is between the sampled frames 40 and 42: what is shown is 40
+
+
+def test_a_click_beside_everybody_changes_nothing() -> None:
+    pose, still, _ = two_people()
+    assert main_person(pose, still, [SubjectChoice(30, 0.55, 0.1)]).tolist() == main_person(pose, still).tolist()
+
+
+def test_two_clicks_change_the_skater_twice() -> None:
+    pose, still, who = two_people()
+    chosen = main_person(pose, still, [SubjectChoice(20, 0.8, 0.5), SubjectChoice(80, 0.3, 0.5)])
+    assert [set(who[chosen[part]]) for part in (slice(0, 10), slice(10, 40), slice(40, 60))] == [{0}, {1}, {0}]
+
+
+def test_when_the_chosen_one_is_gone_the_rule_decides_again() -> None:
+    n = 60
+    still = camera(n)
+    leaves = boxes(np.full(n, 0.8), 0.5, 0.1, 0.3)
+    leaves[30:] = np.nan
+    pose, who = sightings(still, [boxes(np.full(n, 0.3), 0.5, 0.2, 0.7), leaves], [0.9, 0.8])
+    chosen = main_person(link(pose, still, ASPECT), still, [SubjectChoice(10, 0.8, 0.5)])
+    assert set(who[chosen[5:30]]) == {1}
+    assert set(who[chosen[30:]]) == {0}
+
+
+def test_every_second_frame_carries_the_camera_along() -> None:
+    """A coarser stride must see the same pan and zoom, or the ground would seem to jump."""
+    n = 9
+    turning = camera(
+        n,
+        scale=np.r_[1.0, np.full(n - 1, 1.05)],
+        rotation=np.r_[0.0, np.full(n - 1, 0.02)],
+        dx=np.r_[0.0, np.full(n - 1, 0.1)],
+        dy=np.r_[0.0, np.full(n - 1, -0.03)],
+    )
+    fine, coarse = turning.matrices(), turning.every(2).matrices()
+    point = np.array([0.4, 0.7])
+    one_by_one = point
+    for matrix in fine[1:]:
+        one_by_one = matrix[:, :2] @ one_by_one + matrix[:, 2]
+    by_twos = point
+    for matrix in coarse[1:]:
+        by_twos = matrix[:, :2] @ by_twos + matrix[:, 2]
+    assert by_twos == pytest.approx(one_by_one)
+    assert turning.every(2).frame.tolist() == turning.frame[::2].tolist()
+
+
+def test_a_step_that_was_not_measured_leaves_the_longer_one_unmeasured() -> None:
+    dx = np.zeros(9)
+    dx[3] = np.nan
+    coarse = camera(9, dx=dx).every(2)
+    assert np.isnan(coarse.dx).tolist() == [False, False, True, False, False]
+    assert camera(9, difference=np.array([2.0, 2, 2, 40, 2, 2, 2, 2, 2])).every(2).difference[2] == 40  # a hard cut

@@ -21,12 +21,14 @@ import pytest
 from sqlalchemy import insert, select
 
 from core.atomic import atomic_path
+from core.content import content_id
 from core.database import Database
 from core.errors import UserError
 from core.intervals import Event, Interval
-from core.records import Session, label_table, session_table
-from core.settings import EventSettings, PoseSettings
-from core.workspace import StaleEdit, Workspace, content_id
+from core.pose import SubjectChoice
+from core.records import Session, label_table, session_table, settings_table
+from core.settings import EventSettings, PoseSettings, SessionSettings
+from core.workspace import StaleEdit, Workspace
 
 MIB = 1 << 20
 KICKFLIP = Interval(247, 272, "kickflip")
@@ -356,7 +358,7 @@ def test_a_moved_video_is_the_same_session(workspace: Workspace, video: Path, tm
     assert second.path == moved
     assert workspace.sessions() == [second]
     renamed = workspace.session_for(moved, {"width": 1280}, name="Ledge, best of")
-    assert (renamed.name, renamed.facts) == ("Ledge, best of", {"width": 1280})
+    assert (renamed.name, renamed.facts) == ("Ledge, best of", {**first.facts, "width": 1280})
     assert workspace.session(first.id) == renamed
 
 
@@ -370,7 +372,7 @@ def test_sessions_come_newest_first(workspace: Workspace, tmp_path: Path) -> Non
 
 def test_moments_come_back_in_utc(workspace: Workspace) -> None:
     """Else a team in two countries would see labels saved in the future."""
-    with workspace._database.transaction() as db:
+    with workspace.database.transaction() as db:
         noon = datetime(2024, 7, 1, 12, tzinfo=timezone(timedelta(hours=9)))
         db.execute(insert(session_table).values(id="ab", name="x", path="x", facts={}, added_at=noon))
     added_at = workspace.session("ab").added_at
@@ -445,7 +447,7 @@ def test_a_stale_edit_is_seen_even_in_the_last_moment(
     """The other tab saves between the look at the newest revision and the insert."""
     read = workspace.labels
 
-    def read_then_lose_the_race(session_id: str) -> object:
+    def read_then_lose_the_race(session_id: str, layer: str = "") -> object:
         newest = read(session_id)
         monkeypatch.undo()
         workspace.save_labels(session_id, [KICKFLIP], "other tab")
@@ -489,11 +491,11 @@ def test_two_processes_lose_nothing(tmp_path: Path, video: Path) -> None:
 def test_a_revision_is_taken_once(workspace: Workspace, session: Session) -> None:
     """The rule that the two writers rely on stands in the database, and a label needs its session."""
     saved = workspace.save_labels(session.id, [KICKFLIP], "editor")
-    with workspace._database.transaction() as db:
+    with workspace.database.transaction() as db:
         row = dict(db.execute(select(label_table)).mappings().one())
     assert row["revision"] == saved.revision
     for broken in (row, {**row, "session_id": "none"}):
-        with pytest.raises(Exception, match="constraint failed"), workspace._database.transaction() as db:
+        with pytest.raises(Exception, match="constraint failed"), workspace.database.transaction() as db:
             db.execute(insert(label_table).values(broken))
 
 
@@ -540,3 +542,44 @@ def test_a_model_on_a_full_disk_leaves_no_record(small_disk: Path) -> None:
             workspace.add_model(bytes(2 * MIB), "ledges", {})
         assert workspace.models() == []
         assert list((small_disk / "models").iterdir()) == []
+
+
+# layers, settings and removal
+
+
+def test_a_second_annotator_has_labels_of_his_own(workspace: Workspace, session: Session) -> None:
+    """His marks must not become the truth that a detector learns from."""
+    workspace.save_labels(session.id, [KICKFLIP], "editor")
+    workspace.save_labels(session.id, [OLLIE], "editor", author="Ann", layer="Ann")
+    workspace.save_labels(session.id, [], "editor", author="Ann", layer="Ann", base_revision=1)
+    truth, anns = workspace.labels(session.id), workspace.labels(session.id, "Ann")
+    assert truth
+    assert anns
+    assert (truth.intervals, truth.revision, truth.layer) == ((KICKFLIP,), 1, "")
+    assert (anns.intervals, anns.revision, anns.layer) == ((), 2, "Ann")
+    assert workspace.layers(session.id) == ["", "Ann"]
+    assert workspace.restore_labels(session.id, 1, layer="Ann").intervals == (OLLIE,)
+    assert len(workspace.label_history(session.id)) == 1
+
+
+def test_settings_of_another_version_give_the_defaults(workspace: Workspace, session: Session) -> None:
+    assert workspace.settings(session.id) == SessionSettings()
+    with workspace.database.transaction() as db:
+        db.execute(insert(settings_table).values(session_id=session.id, settings={"knob of next year": 1}))
+    assert workspace.settings(session.id) == SessionSettings()
+
+
+def test_a_removed_session_leaves_nothing_but_its_video(workspace: Workspace, session: Session, video: Path) -> None:
+    workspace.save_labels(session.id, [KICKFLIP], "editor")
+    workspace.save_settings(session.id, SessionSettings())
+    workspace.choose_subject(session.id, SubjectChoice(3, 0.5, 0.5))
+    kept = workspace.artifact(session.id, "pose", {}, "parquet")
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"poses")
+    workspace.rename_session(session.id, "Ledge")
+    assert workspace.session(session.id).name == "Ledge"
+    workspace.remove_session(session.id)
+    assert workspace.sessions() == []
+    assert not kept.exists()
+    assert video.exists()
+    assert workspace.labels(workspace.session_for(video).id) is None  # come back, it begins anew

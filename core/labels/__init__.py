@@ -1,4 +1,4 @@
-"""Labels out of files and into files: CVAT for video, CSV, and the events that Trickline prints.
+"""Labels out of files and into files: CVAT for video, Label Studio, CSV, and the events that Trickline prints.
 
     >>> labels = read_labels("annotations.xml")                              # doctest: +SKIP
     >>> write_labels("tricks.csv", labels, video.pts_s)                      # doctest: +SKIP
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.atomic import atomic_path
 from core.errors import UserError
-from core.labels import csv_intervals, cvat, events_json, label_set
+from core.labels import csv_intervals, cvat, events_json, label_set, label_studio
 from core.labels.label_set import LabelSet, check_within, clean_label
 
 __all__ = ["FORMATS", "LabelFormat", "LabelSet", "check_within", "read_labels", "write_labels"]
@@ -31,7 +31,7 @@ class LabelFormat(Protocol):
     NAME: str
     """For the user's eyes."""
     SUFFIX: str
-    """Ending of the files that it writes, with the dot."""
+    """Ending of the files that it writes, with the dot; of two that fit a name the longer counts."""
 
     def recognises(self, head: bytes, /) -> bool:
         """Whether the file is of this kind, from its first bytes less byte order mark and leading white space."""
@@ -45,6 +45,7 @@ class LabelFormat(Protocol):
 
 FORMATS: tuple[LabelFormat, ...] = (
     cvat,
+    label_studio,  # before events_json, which takes a label "events" in it for its own
     events_json,
     csv_intervals,  # last: it takes any text with a delimiter, to say which columns are missing
 )
@@ -96,7 +97,7 @@ def write_labels(path: str | Path, labels: LabelSet, pts_s: PtsTable | None = No
 
     Args:
         path: Where to, in a folder that is made if need be; ``.xml`` is CVAT for video 1.1, ``.csv`` intervals,
-            ``.json`` events as Trickline prints them.
+            ``.json`` events as Trickline prints them, ``.ls.json`` a task to import into Label Studio.
         labels: The intervals, with the facts of their video that the format has room for.
         pts_s: PTS table of the video in seconds, shape ``(n_frames,)``: CSV and JSON then tell times as well.
 
@@ -105,7 +106,9 @@ def write_labels(path: str | Path, labels: LabelSet, pts_s: PtsTable | None = No
             the file cannot be written.
     """
     path = Path(path)
-    kind = next((kind for kind in FORMATS if path.suffix.lower() == kind.SUFFIX), None)
+    # "tricks.ls.json" ends in ".json" too: the longest ending counts.
+    kinds = [kind for kind in FORMATS if path.name.lower().endswith(kind.SUFFIX)]
+    kind = max(kinds, key=lambda kind: len(kind.SUFFIX), default=None)
     if kind is None:
         raise UserError(f"{path.name} has no known ending: use {label_set.quoted(kind.SUFFIX for kind in FORMATS)}.")
     for n_frames in (labels.n_frames, None if pts_s is None else len(pts_s)):

@@ -27,6 +27,17 @@ _INSIDE = 0.6
 
 
 @dataclass(frozen=True)
+class SubjectChoice:
+    """A click on a person: this is the skater from here on."""
+
+    frame: int
+    x: float
+    """0..1 of the upright frame's width."""
+    y: float
+    """0..1 of its height."""
+
+
+@dataclass(frozen=True)
 class People:
     """Everybody seen in one picture; arrays share their first axis, best first. Coordinates are 0..1 of the upright
     frame."""

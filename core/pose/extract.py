@@ -31,10 +31,14 @@ from core.video import Video
 
 PART_FRAMES = 256
 """Sampled frames in a part: at 15 a second a stop loses at most 17 s of footage."""
+_REPORT_FRAMES = 16
+"""Sampled frames between two reports: a few times a second."""
 _AHEAD = 4 * WORKERS  # pictures that wait for the network: bounds the memory
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and of all frames."""
+_Looked = tuple[int, float, CameraMotion, People]
+"""Frame, time, camera motion, people."""
 
 
 @dataclass
@@ -70,24 +74,39 @@ def extract(
     frames = range(0, video.n_frames, stride)
     done = _finished_parts(parts)
     with ThreadPoolExecutor(WORKERS) as pool:
-        looked = _look(video, estimator, frames, done * PART_FRAMES, pool, seconds)
+        looked = _watched(
+            _look(video, estimator, frames, done * PART_FRAMES, pool, seconds), video.n_frames, progress, cancelled
+        )
         for number, (pose, camera) in enumerate(_tables(looked, frames, done), start=done):
             _write(pose.to_arrow(), parts / f"{number:06d}.pose.parquet")
             _write(
                 camera.to_arrow(), parts / f"{number:06d}.camera.parquet"
             )  # last: its presence means the part is whole
-            if progress:
-                progress(min((number + 1) * PART_FRAMES * stride, video.n_frames), video.n_frames)
             if cancelled and cancelled():
                 raise Cancelled
+    if progress:
+        progress(video.n_frames, video.n_frames)
     _join(parts, pose_path, camera_path, video.info.width / video.info.height)
     return seconds
 
 
+def _watched(
+    looked: Iterator[_Looked], n_frames: int, progress: Progress | None, cancelled: Callable[[], bool] | None
+) -> Iterator[_Looked]:
+    """Hands on what was looked at, telling how far it is and asking whether to stop every now and then."""
+    for count, entry in enumerate(looked):
+        if count % _REPORT_FRAMES == 0:
+            if cancelled and cancelled():
+                raise Cancelled
+            if progress:
+                progress(entry[0], n_frames)
+        yield entry
+
+
 def _look(
     video: Video, estimator: PoseEstimator, frames: range, begin: int, pool: ThreadPoolExecutor, seconds: Seconds
-) -> Iterator[tuple[int, float, CameraMotion, People]]:
-    """Every sampled frame from the ``begin``-th on: frame, time, camera motion, people."""
+) -> Iterator[_Looked]:
+    """Every sampled frame from the ``begin``-th on."""
     cv2.setNumThreads(1)  # the threads belong to the network
     size = video.fit(estimator.long_side)
     small = video.fit(LONG_SIDE)
@@ -131,11 +150,9 @@ def _look(
         yield index, time_s, earlier, people.result()
 
 
-def _tables(
-    looked: Iterable[tuple[int, float, CameraMotion, People]], frames: range, done: int
-) -> Iterator[tuple[PoseTable, CameraTable]]:
+def _tables(looked: Iterable[_Looked], frames: range, done: int) -> Iterator[tuple[PoseTable, CameraTable]]:
     """Gather the frames of each part. A damaged frame may be missing, so parts go by frame number, not by count."""
-    part: list[tuple[int, float, CameraMotion, People]] = []
+    part: list[_Looked] = []
     number = done
     for entry in looked:
         while entry[0] // frames.step >= (number + 1) * PART_FRAMES:
@@ -146,7 +163,7 @@ def _tables(
         yield _table(part)
 
 
-def _table(part: list[tuple[int, float, CameraMotion, People]]) -> tuple[PoseTable, CameraTable]:
+def _table(part: list[_Looked]) -> tuple[PoseTable, CameraTable]:
     counts = [len(people.score) for *_, people in part]
     frame = np.array([entry[0] for entry in part], np.int32)
     time_s = np.array([entry[1] for entry in part], np.float64)

@@ -12,12 +12,13 @@ second, and left only for somebody clearly ahead.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from core.motion import cuts
+from core.pose import SubjectChoice
 from core.pose.table import CameraTable, PoseTable
 
 MAX_LOST_S = 0.8
@@ -111,6 +112,10 @@ def _assign(
     A distance is, in equal parts, that from where the track was going, which keeps people apart who cross, and that
     from the nearest of where it was going, the ground and the screen, which keeps a skater whom the camera follows.
     """
+    from scipy.optimize import (
+        linear_sum_assignment,  # a third of a second, which pages that only look back need not wait
+    )
+
     if not tracks or not len(places):
         return {}
     going = np.array([track.place + track.speed * (now - track.seen_s) for track in tracks])
@@ -125,8 +130,12 @@ def _assign(
     return {int(i): tracks[j] for i, j in pairs if not far[i, j]}
 
 
-def main_person(pose: PoseTable, camera: CameraTable) -> NDArray[np.int64]:
-    """The row of ``pose`` that shows the skater in each sampled frame, -1 where he is not seen: shape ``(n,)``."""
+def main_person(pose: PoseTable, camera: CameraTable, choices: Iterable[SubjectChoice] = ()) -> NDArray[np.int64]:
+    """The row of ``pose`` that shows the skater in each sampled frame, -1 where he is not seen: shape ``(n,)``.
+
+    Args:
+        choices: clicks on persons. Who was clicked on is the skater from there on for as long as he is tracked.
+    """
     chosen = np.full(camera.n, -1, np.int64)
     tracked = np.flatnonzero(pose.person >= 0)
     if not len(tracked):
@@ -154,17 +163,35 @@ def main_person(pose: PoseTable, camera: CameraTable) -> NDArray[np.int64]:
     starts: dict[int, list[int]] = {}
     for person, (begin, *_rest) in spans.items():
         starts.setdefault(begin, []).append(person)
+    clicked = _clicked(pose, camera, choices)
     present: list[int] = []
-    current = -1
+    current = held = -1
     for frame in range(camera.n):
         present = [p for p in present if spans[p][1] > frame] + starts.get(frame, [])
+        held = clicked.get(frame, held)
         if not present:
             current = -1
             continue
         strength_now = {p: float(spans[p][2][frame - spans[p][0]]) for p in present}
         best = max(present, key=lambda p: strength_now[p])
-        if current not in strength_now or strength_now[best] > _AHEAD * strength_now[current]:
+        if held in strength_now:
+            current = held
+        elif current not in strength_now or strength_now[best] > _AHEAD * strength_now[current]:
             current = best
         begin, _, _, row = spans[current]
         chosen[frame] = row[frame - begin]
     return chosen
+
+
+def _clicked(pose: PoseTable, camera: CameraTable, choices: Iterable[SubjectChoice]) -> dict[int, int]:
+    """Sampled frame to the tracked person whose box was clicked on there: the one whose middle is nearest."""
+    clicked: dict[int, int] = {}
+    for choice in choices:
+        at = int(np.searchsorted(camera.frame, choice.frame, side="right")) - 1
+        rows = np.flatnonzero((pose.frame == camera.frame[max(0, at)]) & (pose.person >= 0))
+        x1, y1, x2, y2 = pose.boxes[rows].T
+        inside = (x1 <= choice.x) & (choice.x <= x2) & (y1 <= choice.y) & (choice.y <= y2)
+        away = np.hypot((x1 + x2) / 2 - choice.x, (y1 + y2) / 2 - choice.y)
+        if inside.any():
+            clicked[max(0, at)] = int(pose.person[rows[np.where(inside, away, np.inf).argmin()]])
+    return clicked

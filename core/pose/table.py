@@ -44,6 +44,11 @@ class PoseTable:
         boxes = np.stack([table[name].to_numpy() for name in ("x1", "y1", "x2", "y2")], axis=1)
         return cls(frame, time_s, person, score, boxes, flat.reshape(-1, 17, 3))
 
+    def of_frames(self, frames: NDArray[np.int32]) -> PoseTable:
+        """The rows of these frames."""
+        rows = np.isin(self.frame, frames)
+        return PoseTable(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     @classmethod
     def read(cls, path: Path) -> PoseTable:
         """From a Parquet file."""
@@ -88,3 +93,31 @@ class CameraTable:
         cos, sin = self.scale * np.cos(self.rotation), self.scale * np.sin(self.rotation)
         rows = np.stack([cos, -sin, np.nan_to_num(self.dx), sin, cos, np.nan_to_num(self.dy)], axis=1)
         return rows.reshape(-1, 2, 3)
+
+    def every(self, step: int) -> CameraTable:
+        """Every ``step``-th sampled frame, its motion being that of all the steps to it taken together."""
+        if step == 1:
+            return self
+        whole = np.tile(np.eye(3), (self.n, 1, 1))
+        whole[:, :2] = self.matrices()
+        ends = np.arange(0, self.n, step)
+        moved = np.tile(np.eye(3), (len(ends), 1, 1))
+        unmeasured = np.zeros(len(ends), dtype=bool)
+        agreement, difference = np.ones(len(ends)), np.zeros(len(ends))
+        for back in range(step - 1, -1, -1):
+            rows = ends[1:] - back
+            moved[1:] = whole[rows] @ moved[1:]
+            unmeasured[1:] |= np.isnan(self.dx[rows])
+            agreement[1:] = np.minimum(agreement[1:], self.agreement[rows])
+            difference[1:] = np.maximum(difference[1:], self.difference[rows])
+        shift = np.where(unmeasured[:, None], np.nan, moved[:, :2, 2])
+        return CameraTable(
+            self.frame[ends],
+            self.time_s[ends],
+            np.hypot(moved[:, 0, 0], moved[:, 1, 0]),
+            np.arctan2(moved[:, 1, 0], moved[:, 0, 0]),
+            shift[:, 0],
+            shift[:, 1],
+            agreement,
+            difference,
+        )

@@ -1,0 +1,339 @@
+"""Long work that goes on without its page: a queue of jobs, each with its progress, its outcome and a way to stop it.
+
+    >>> submitted = jobs.submit(workspace, "process", {"session": session.id})  # doctest: +SKIP
+    >>> jobs.job(workspace, submitted.id).state                                # doctest: +SKIP
+    'running'
+
+What is known of a job stands in the database of the workspace, where every process sees it; the queue (``queue.db``
+beside it, by huey) carries nothing but ids. The work is done by one worker process a workspace (:mod:`core.worker`),
+which holds ``worker.lock`` as long as it lives and writes what goes wrong into ``worker.log``.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping, delete, insert, select, update
+
+from core.errors import UserError
+from core.records import canonical_json, job_table
+from core.workspace import Workspace
+
+Kind = Literal["sample", "process", "train", "export"]
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+Lane = Literal["footage", "desk"]
+
+LANES: dict[Lane, tuple[Kind, ...]] = {"footage": ("sample", "process"), "desk": ("train", "export")}
+"""Each lane does one job at a time, in the order of their submission, beside the other lane. Footage is looked at for
+hours, by networks that take every core: two at once would both be slow, and an export must not wait for either. What is
+asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits."""
+
+_WORKER = (sys.executable, "-P", "-m", "core.worker")
+_ROOT = Path(__file__).resolve().parents[1]
+_TAIL = 200_000
+_DATED = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
+_T = job_table.c
+_ACTIVE = _T.state.in_(("queued", "running"))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of long work, as it is now."""
+
+    id: str
+    kind: Kind
+    session_id: str | None
+    arguments: dict[str, Any]
+    state: State
+    step: str
+    """What is being done, in plain words; empty before it begins."""
+    fraction: float
+    """How much of the step is done, 0 to 1."""
+    rate: float | None
+    """Frames a second over the last seconds; None where the step does not count frames."""
+    left_s: float | None
+    """Seconds until the step ends, at the pace of the last seconds; None until there is one."""
+    message: str | None
+    """A sentence for the user on why the job failed."""
+    result: dict[str, Any] | None
+    """What a finished job made, as JSON values."""
+    cancel: bool
+    """Whether it was asked to stop."""
+    attempts: int
+    """How often it was begun."""
+    created_at: datetime
+    started_at: datetime | None
+    """When it was last begun, UTC."""
+    finished_at: datetime | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it has yet to end."""
+        return self.state in ("queued", "running")
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Job:
+        return cls(**row)
+
+
+def submit(
+    workspace: Workspace,
+    kind: Kind,
+    arguments: Mapping[str, Any],
+    session_id: str | None = None,
+    *,
+    start: bool = True,
+) -> Job:
+    """Put work into the queue; the same work that is queued or running already is given back instead.
+
+    Args:
+        kind: what to do, see :mod:`core.tasks`.
+        arguments: what the task needs to know, plain JSON values (settings may be pydantic models).
+        session_id: whose work it is; None takes ``arguments["session"]`` if there is one.
+        start: whether to start a worker if none runs.
+
+    Raises:
+        UserError: the queue cannot be written to or the worker not be started; the work is done when they can.
+    """
+    plain = json.loads(canonical_json(dict(arguments)))
+    new = {
+        "id": secrets.token_hex(8),
+        "kind": kind,
+        "session_id": session_id or plain.get("session"),
+        "arguments": plain,
+        "state": "queued",
+        "step": "",
+        "fraction": 0.0,
+        "cancel": False,
+        "attempts": 0,
+        "created_at": datetime.now(UTC),
+    }
+    with workspace.database.transaction() as db:
+        db.execute(insert(job_table).values(new))  # first: it makes another submitter wait
+        others = select(job_table).where(_T.kind == kind, _ACTIVE, ~_T.cancel, _T.id != new["id"])
+        twin = next((Job.from_row(row) for row in db.execute(others).mappings() if row["arguments"] == plain), None)
+        if twin:
+            db.execute(delete(job_table).where(_T.id == new["id"]))
+    submitted = twin or job(workspace, str(new["id"]))
+    if submitted.state == "queued":  # a twin, too: whoever submitted it may have been killed before this line
+        with queue(workspace, lane_of(kind)) as (_, put):
+            put(submitted.id)
+    if start:
+        ensure_worker(workspace)
+    return submitted
+
+
+def jobs(
+    workspace: Workspace, session_id: str | None = None, active_only: bool = False, limit: int | None = None
+) -> list[Job]:
+    """Jobs, the newest first.
+
+    Args:
+        session_id: only those of this session; None takes all.
+        active_only: only those that have yet to end.
+        limit: at most so many.
+    """
+    wanted = select(job_table).order_by(_T.created_at.desc(), _T.id).limit(limit)
+    if session_id is not None:
+        wanted = wanted.where(_T.session_id == session_id)
+    if active_only:
+        wanted = wanted.where(_ACTIVE)
+    with workspace.database.transaction() as db:
+        return [Job.from_row(row) for row in db.execute(wanted).mappings()]
+
+
+def job(workspace: Workspace, job_id: str) -> Job:
+    """One job as it is now.
+
+    Raises:
+        UserError: if there is none with this id.
+    """
+    with workspace.database.transaction() as db:
+        row = db.execute(select(job_table).where(_T.id == job_id)).mappings().one_or_none()
+    if row is None:
+        raise UserError(f"There is no job {job_id} in {workspace.home}; submit it again.")
+    return Job.from_row(row)
+
+
+def cancel(workspace: Workspace, job_id: str) -> None:
+    """Stop a job: a queued one at once, a running one as soon as its task asks. What it finished is kept.
+
+    One that has ended, or that nobody knows, is left alone.
+    """
+    now = datetime.now(UTC)
+    with workspace.database.transaction() as db:
+        stopped = update(job_table).where(_T.id == job_id, _T.state == "queued")
+        db.execute(stopped.values(state="cancelled", cancel=True, finished_at=now))
+        asked = db.execute(update(job_table).where(_T.id == job_id, _T.state == "running").values(cancel=True))
+    if asked.rowcount:
+        ensure_worker(workspace)  # one that was killed cannot answer, the next one does
+
+
+def ensure_worker(workspace: Workspace, command: Sequence[str] = _WORKER) -> bool:
+    """Start the worker of the workspace, unless it runs. It outlives this process and ends by itself when idle.
+
+    Cheap enough to be called at every poll.
+
+    Args:
+        command: the worker's program; it is given ``--lock`` and the number of the open lock file.
+
+    Returns:
+        Whether one was started.
+
+    Raises:
+        UserError: it cannot be started.
+    """
+    lock = take_lock(workspace)
+    if lock is None:
+        return False
+    try:
+        with log_path(workspace).open("ab") as log:  # for what the worker cannot log itself
+            # The lock goes over to the worker with the open file, so that at no time two processes both think that
+            # none runs.
+            process = subprocess.Popen(
+                [*command, "--lock", str(lock)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock],
+                env={**os.environ, "TRICKLINE_HOME": str(workspace.home), "PYTHONPATH": _python_path()},
+            )
+    except OSError as error:
+        raise UserError(
+            f"Cannot start the worker of {workspace.home} ({error.strerror}); free some space or memory and try again."
+        ) from error
+    finally:
+        os.close(lock)
+    # Somebody must wait for the child, or its entry stays in the process table until this process ends.
+    threading.Thread(target=process.wait, name="worker's end", daemon=True).start()
+    return True
+
+
+def take_lock(workspace: Workspace) -> int | None:
+    """Become the one worker of the workspace: the open lock file, to be closed in the end; None if there is one.
+
+    The system gives the lock back when its holder dies, however that happens.
+
+    Raises:
+        UserError: the system has no such locks, or the folder cannot be written to.
+    """
+    try:
+        import fcntl
+    except ImportError as error:
+        raise UserError("Jobs need Linux or macOS: on Windows, run Trickline in WSL.") from error
+    try:
+        lock = os.open(lock_path(workspace), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise UserError(
+            f"Cannot open {lock_path(workspace)} ({error.strerror}); make the file and its folder writable."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise UserError(
+            f"Cannot lock {lock_path(workspace)} ({error.strerror}); "
+            "put the workspace on a disk of this machine with TRICKLINE_HOME."
+        ) from error
+    os.ftruncate(lock, 0)
+    return lock
+
+
+def lock_path(workspace: Workspace) -> Path:
+    """The file that the running worker has locked; once begun, it writes the number of its process there."""
+    return workspace.home / "worker.lock"
+
+
+def log_path(workspace: Workspace) -> Path:
+    """Where the worker writes what goes wrong."""
+    return workspace.home / "worker.log"
+
+
+def failure_log(workspace: Workspace, job_id: str) -> str:
+    """What the worker wrote when a job failed, traceback included; empty if the log has nothing (any more)."""
+    try:
+        with log_path(workspace).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    at = text.rfind(f"job {job_id} failed")
+    if at < 0:
+        return ""
+    begin = text.rfind("\n", 0, at) + 1
+    end = _DATED.search(text, at)
+    return text[begin : end.start() if end else None].rstrip()
+
+
+def lane_of(kind: str) -> Lane:
+    """Where work of this kind waits its turn."""
+    return next((lane for lane, kinds in LANES.items() if kind in kinds), "desk")
+
+
+@contextmanager
+def queue(
+    workspace: Workspace, lane: Lane, do: Callable[[str], None] | None = None
+) -> Iterator[tuple[Any, Callable[[str], object]]]:
+    """The queue of a lane and the function that puts a job's id into it.
+
+    Args:
+        do: what to do with an id; None for those who only put them in.
+
+    Raises:
+        UserError: its file cannot be used.
+    """
+    path = workspace.home / "queue.db"
+
+    def work(job_id: str) -> None:
+        assert do is not None, "only the worker takes ids out"
+        do(job_id)
+
+    try:
+        opened = _open_queue(path, lane)
+        try:
+            yield opened, opened.task()(work)
+        finally:
+            opened.storage.close()
+    except sqlite3.Error as error:
+        raise UserError(
+            f"Cannot use the queue {path} ({error}); free some space or remove the file: no job is lost with it."
+        ) from error
+
+
+def _open_queue(path: Path, lane: Lane) -> Any:
+    from huey import SqliteHuey
+    from huey.registry import Message
+    from huey.serializer import Serializer
+
+    class AsJson(Serializer):  # type: ignore[misc]
+        """Huey pickles; who can write into the folder should not be able to run code with it."""
+
+        def _serialize(self, data: Any) -> bytes:
+            return json.dumps(data).encode()
+
+        def _deserialize(self, data: bytes) -> Any:
+            return Message(*json.loads(data))
+
+    return SqliteHuey(lane, filename=str(path), results=False, serializer=AsJson(), timeout=30)
+
+
+def _python_path() -> str:
+    """So that the worker finds this very code wherever it was started from."""
+    return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))

@@ -1,0 +1,200 @@
+"""What the jobs do, a function for each kind: from plain arguments to a plain result, saying how far it is.
+
+They need no queue and no worker: a test calls them with a report of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.errors import UserError
+from core.intervals import Interval
+from core.settings import ClipSettings, TrainSettings
+from core.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+class Report(Protocol):
+    """How a task says how far it is, and hears whether to go on."""
+
+    def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
+        """Say how much of a step is done.
+
+        Args:
+            step: in plain words that can stand before a percentage, such as "looking".
+            fraction: 0 to 1.
+            frames_done: decoded frames of the video that are done, where the step goes by frames.
+        """
+
+    def cancelled(self) -> bool:
+        """Whether to raise :class:`core.errors.Cancelled` as soon as it does no harm. Cheap."""
+
+
+Task = Callable[[Workspace, dict[str, Any], Report], dict[str, Any]]
+"""Raises UserError or Cancelled. Begun again after a kill, it carries on with what is in the workspace."""
+
+SAMPLE_NAME = "Sample session"
+
+
+def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Get a session ready for its pages: a copy that the browser plays, thumbnails, everybody's movement, a poster.
+
+    Args:
+        arguments: ``session``, its id.
+
+    Returns:
+        ``events``: how many tricks were found with the session's settings; the session's facts know it as ``found``.
+        Tricks are found without the copy, too: why there is none stands in the facts as ``proxy_failed``, a sentence
+        or None.
+    """
+    from core import pipeline, proxy, thumbnails
+    from core.ffmpeg import FFmpegError
+    from core.video import Video
+
+    session = workspace.session(arguments["session"])
+    settings = workspace.settings(session.id)
+    video = Video.open(session.path)
+
+    def counting(step: str) -> Callable[[float], None]:
+        return lambda done: report.progress(step, done, round(done * video.n_frames))
+
+    copy = proxy.proxy_path(workspace, session.id)
+    failed = None
+    try:
+        if proxy.needs_proxy(video) and not copy.exists():
+            report.progress("preparing the video", 0.0)
+            proxy.make_proxy(video, copy, counting("preparing the video"), report.cancelled)
+    except UserError as error:
+        failed = str(error)
+        log.warning("%s gets no copy for the browser: %s", session.path, error)
+    except FFmpegError as error:
+        # What FFmpeg says are lines for those who know it: they stand in the log.
+        failed = f"{session.path.name} could not be made into a copy that every browser plays; try another browser."
+        log.warning("%s gets no copy for the browser: %s", session.path, error)
+    if session.facts.get("proxy_failed") != failed:
+        workspace.session_for(session.path, {"proxy_failed": failed})
+    # Before the looking: they take seconds, and where nobody is seen they are all that there is to work with.
+    sprite = thumbnails.thumbnails_path(workspace, session.id)
+    if thumbnails.read(sprite) is None:
+        report.progress("drawing thumbnails", 0.0)
+        thumbnails.make_thumbnails(video, sprite, counting("drawing thumbnails"), report.cancelled)
+    report.progress("looking", 0.0)
+    looking = counting("looking")
+    seen = pipeline.look(
+        session.path, workspace, settings.pose, settings.guardrails, lambda _, done: looking(done), report.cancelled
+    )
+    report.progress("finding tricks", 0.0)
+    events, _ = pipeline.found(seen, workspace, settings)
+    best = max(events, key=lambda event: event.confidence, default=None)
+    shown = (best.start_frame + best.end_frame) // 2 if best else video.n_frames // 2
+    thumbnails.poster(video, shown, thumbnails.poster_path(workspace, session.id))
+    facts = workspace.session(session.id).facts
+    workspace.session_for(session.path, {**facts, "found": len(events)})
+    return {"events": len(events)}
+
+
+def sample(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Draw the sample session and process it. Its labels lie beside it, to be imported, and are not shown: a newcomer
+    is to see what is found without them.
+
+    Returns:
+        ``session``: its id; ``events`` as :func:`process`.
+    """
+    try:
+        from sample_data.make_session import make_session
+    except ImportError as error:
+        raise UserError(
+            "The sample session is drawn by the folder sample_data, which is not installed: "
+            "start the app from a copy of the repository, or add a video of your own."
+        ) from error
+    drawn = make_session(
+        workspace.home / "sample",
+        progress=lambda done: report.progress("drawing the sample", done),
+        cancelled=report.cancelled,
+    )
+    session = workspace.session_for(drawn.video, name=SAMPLE_NAME)
+    return {"session": session.id, **process(workspace, {"session": session.id}, report)}
+
+
+def train(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Train a detector on labelled sessions that were processed, and keep it.
+
+    Args:
+        arguments: ``sessions``, their ids; ``settings``, a :class:`core.settings.TrainSettings`; ``name``, what to
+            call the model.
+
+    Returns:
+        ``model``: its id; ``validation``: see :func:`core.validate.compare`; ``unvalidated``: why there is none.
+    """
+    from core import pipeline, training
+    from core.unseen import kept_unseen
+    from core.validate import Labelled
+
+    labelled, backend = [], ""
+    for session_id in arguments["sessions"]:
+        session = workspace.session(session_id)
+        revision = workspace.labels(session_id)
+        if revision is None or not revision.intervals:
+            raise UserError(f"{session.name} has no labels to learn from: label its tricks, or leave it out.")
+        seen = pipeline.kept(session, workspace, workspace.settings(session_id).guardrails)
+        if seen is None:
+            raise UserError(f"{session.name} was not processed yet: find its tricks first, or leave it out.")
+        labelled.append(Labelled(seen.example(revision.intervals), seen.video.pts_s))
+        backend = seen.backend
+    if not labelled:
+        raise UserError("No session was chosen to train on: choose at least one that has labels.")
+    settings = TrainSettings.model_validate(arguments["settings"])
+    trained = training.train(labelled, settings, backend, report.progress, report.cancelled)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "model.skops"
+        trained.detector.save(bundle)
+        meta = {**trained.meta, "sessions": list(arguments["sessions"])}
+        model = workspace.add_model(bundle, arguments["name"], meta)
+    with suppress(UserError):  # too few labels to leave any out; then the training was not checked either
+        kept_unseen(workspace, model.id, settings, dict(zip(arguments["sessions"], labelled, strict=True)))
+    return {
+        "model": model.id,
+        "validation": trained.detector.meta["validation"],
+        "unvalidated": trained.unvalidated,
+    }
+
+
+def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Cut the clips of chosen tricks into ``clips/<session>`` of the workspace.
+
+    Args:
+        arguments: ``session``, its id; ``events``, a list of ``[start_frame, end_frame, label]``; ``clips``, a
+            :class:`core.settings.ClipSettings`.
+
+    Returns:
+        ``clips``: a list of ``path``, ``start_s`` and ``end_s``.
+    """
+    from core import pipeline
+    from core.video import Video
+
+    session = workspace.session(arguments["session"])
+    events = [Interval(int(start), int(end), label) for start, end, label in arguments["events"]]
+    if not events:
+        raise UserError(f"No trick of {session.name} was chosen: keep at least one.")
+    report.progress("cutting", 0.0)
+    clips = pipeline.cut(
+        events,
+        Video.open(session.path),
+        workspace,
+        session.id,
+        ClipSettings.model_validate(arguments["clips"]),
+        workspace.home / "clips" / session.id,
+        report.progress,
+        report.cancelled,
+    )
+    return {"clips": [{"path": str(clip.path), "start_s": clip.start_s, "end_s": clip.end_s} for clip in clips]}
+
+
+TASKS: Mapping[str, Task] = {"sample": sample, "process": process, "train": train, "export": export}
+"""By the kind of the job."""

@@ -1,0 +1,378 @@
+"""The process that does the jobs of a workspace, one at a time in each lane of :mod:`core.jobs`.
+
+    python -m core.worker            # what the app starts; ends after five idle minutes
+    trickline worker                 # the same by hand, until it is stopped
+
+There is one worker a workspace, kept so by a file lock that dies with it. When a worker begins, jobs that are still
+marked as running belong to one that was killed: they go back into the queue and carry on where their parts allow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from sqlalchemy import select, update
+
+from core.errors import Cancelled, UserError
+from core.jobs import LANES, Job, Lane, job, lane_of, lock_path, log_path, queue, take_lock
+from core.records import job_table
+from core.tasks import TASKS, Task
+from core.workspace import Workspace
+
+log = logging.getLogger("core.worker")  # as a program, its __name__ is another
+
+IDLE_S = 300.0
+"""After so long without work the worker of the app ends."""
+ATTEMPTS = 3
+"""A job whose worker died so often is not begun again: it may well be what kills it."""
+
+_POLL_S = 0.25
+"""Between two writes of a job's progress, and between two looks at whether it is to stop."""
+_RETRY_S = 5.0
+"""Between two attempts to write how a job ended: time enough for somebody to free some space."""
+_PACE_S = 10.0
+_STOP_S = 10.0
+_NICE = 5
+_LOG_BYTES = 5 << 20
+_T = job_table.c
+_Value = TypeVar("_Value")
+_Lanes = Mapping[Lane, tuple[Any, Callable[[str], object]]]
+"""The queue of each lane and the function that puts a job's id into it."""
+
+
+def work(
+    workspace: Workspace, tasks: Mapping[str, Task] = TASKS, idle_s: float = math.inf, lock: int | None = None
+) -> None:
+    """Do what is queued until there was nothing for ``idle_s`` seconds, or until SIGTERM, SIGINT or SIGHUP.
+
+    A signal puts what is running back into the queue. Signals reach the main thread: call it there.
+
+    Args:
+        tasks: what to do for each kind of job; tests give their own.
+        lock: the open lock file of :func:`core.jobs.take_lock`, if the caller holds it; it is closed.
+
+    Raises:
+        UserError: the workspace has a worker, or its files cannot be used.
+    """
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)  # who asks twice does not want to wait
+
+    held = take_lock(workspace) if lock is None else lock
+    if held is None:
+        raise UserError(f"A worker runs already for {workspace.home}; stop it first, or let it do the work.")
+    with _logging_to(log_path(workspace)):
+        while held is not None:
+            os.pwrite(held, f"{os.getpid()}\n".encode(), 0)  # for people: whom to stop
+            ended = _Shift(workspace, tasks, stopping).serve(idle_s, held, stop)
+            if not ended:
+                return  # what does not stop still writes: the lock stays until the process ends
+            os.close(held)
+            # Whoever submitted a job before this line saw a worker and started none.
+            held = take_lock(workspace) if not stopping.is_set() and _waiting(workspace) else None
+
+
+class _Shift:
+    """One worker at work."""
+
+    def __init__(self, workspace: Workspace, tasks: Mapping[str, Task], stopping: threading.Event) -> None:
+        self._workspace = workspace
+        self._tasks = tasks
+        self._stopping = stopping
+        self._busy: set[Lane] = set()
+        self._closed = threading.Event()
+
+    def serve(self, idle_s: float, lock: int, stop: Callable[[int, FrameType | None], None]) -> bool:
+        """Do jobs in both lanes; whether all of them have ended when it returns."""
+        _take_up_again(self._workspace)
+        with ExitStack() as stack:
+            lanes = {lane: stack.enter_context(queue(self._workspace, lane, partial(self._do, lane))) for lane in LANES}
+            for opened, _ in lanes.values():
+                opened.storage.flush_queue()
+            self._fill(lanes, _waiting(self._workspace))
+            consumers = [
+                opened.create_consumer(
+                    workers=1, periodic=False, max_delay=0.5, scheduler_interval=60, check_worker_health=False
+                )
+                for opened, _ in lanes.values()
+            ]
+            for consumer in consumers:
+                consumer.start()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, stop)  # after those of the consumers
+            self._wait(lanes, idle_s, lock)
+            self._closed.set()
+            for consumer in consumers:
+                consumer.stop_flag.set()
+            for consumer in consumers:
+                # Idle, there is at most a job that came in this very moment.
+                consumer.shutdown_timeout = _STOP_S if self._stopping.is_set() else None
+                consumer.stop(graceful=True)
+            return not any(thread.is_alive() for consumer in consumers for _, thread in consumer.worker_threads)
+
+    def _wait(self, lanes: _Lanes, idle_s: float, lock: int) -> None:
+        quiet_since = time.monotonic()
+        while not self._stopping.wait(min(1.0, max(0.1, idle_s))):
+            waiting = self._look(lanes)
+            if waiting or self._busy:  # in this order: a lane is busy before its job is not waiting
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since >= idle_s:
+                return
+            if not _is_at(lock, lock_path(self._workspace)):
+                log.warning("the workspace %s was moved or removed: its worker ends", self._workspace.home)
+                self._stopping.set()
+
+    def _look(self, lanes: _Lanes) -> bool:
+        """Whether jobs wait, which are all in the queue then; False, too, if the files cannot be used now."""
+        try:
+            waiting = _waiting(self._workspace)
+            self._fill(lanes, waiting)
+        except (UserError, sqlite3.Error) as error:
+            log.warning("cannot look for jobs: %s", error)
+            return False
+        return bool(waiting)
+
+    def _fill(self, lanes: _Lanes, waiting: list[tuple[str, Lane]]) -> None:
+        """Queue the jobs of every lane that has nothing to do although some wait.
+
+        Their ids are missing where the submitter died before it put them in, or the database failed when the job was
+        to begin. An id that is put in by somebody else at the same time is there twice then; whoever comes second
+        finds the job taken.
+        """
+        for lane, (opened, put) in lanes.items():
+            ids = [job_id for job_id, where in waiting if where == lane]
+            if ids and lane not in self._busy and not opened.pending_count():
+                for job_id in ids:
+                    put(job_id)
+
+    def _do(self, lane: Lane, job_id: str) -> None:
+        """One job from its id to its outcome."""
+        if self._closed.is_set():
+            return  # it is queued still, for the next shift
+        self._busy.add(lane)
+        try:
+            claimed = _claim(self._workspace, job_id)
+            if claimed:
+                self._try(claimed)
+        finally:
+            self._busy.discard(lane)
+
+    def _try(self, claimed: Job) -> None:
+        report = JobReport(self._workspace, claimed.id, self._stopping)
+        log.info("job %s begins: %s %s", claimed.id, claimed.kind, claimed.arguments)
+        outcome: dict[str, Any]
+        try:
+            result = self._tasks[claimed.kind](self._workspace, claimed.arguments, report)
+            outcome = {"state": "done", "fraction": 1.0, "result": result}
+        except Cancelled:
+            if not self._insist(claimed, report.unwanted):  # it is the worker that stops
+                again = {**_AGAIN, "attempts": claimed.attempts - 1}
+                self._insist(claimed, partial(_write, self._workspace, claimed.id, **again))
+                return
+            outcome = {"state": "cancelled"}
+        except UserError as error:
+            outcome = {"state": "failed", "message": str(error)}
+        except Exception:
+            log.exception("job %s failed", claimed.id)
+            told = f"This failed by a fault of Trickline's; the reason stands in {log_path(self._workspace)}."
+            outcome = {"state": "failed", "message": told}
+        log.info("job %s ends: %s", claimed.id, outcome["state"])
+        ended = {"rate": None, "left_s": None, "finished_at": datetime.now(UTC)}
+        self._insist(claimed, partial(_write, self._workspace, claimed.id, **outcome, **ended))
+
+    def _insist(self, claimed: Job, act: Callable[[], _Value]) -> _Value | None:
+        """Do what needs the database until it succeeds; None if the worker is to stop before.
+
+        Without that a full disk would leave the job running for as long as the worker lives; what a worker leaves so,
+        the next one takes up again.
+        """
+        while True:
+            try:
+                return act()
+            except UserError as error:
+                log.warning("cannot write down how job %s ends: %s", claimed.id, error)
+                if self._stopping.wait(_RETRY_S):
+                    return None
+
+
+_AGAIN: dict[str, Any] = {"state": "queued", "step": "", "fraction": 0.0, "rate": None, "left_s": None}
+
+
+class JobReport:
+    """How a task says how far it is, and hears whether to go on. See :class:`core.tasks.Report`."""
+
+    def __init__(self, workspace: Workspace, job_id: str, stopping: threading.Event) -> None:
+        self._workspace = workspace
+        self._job_id = job_id
+        self._stopping = stopping
+        self._step = ""
+        self._pace = Pace()
+        self._written = self._asked = -math.inf
+        self._wish = False
+
+    def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
+        """Write down how far the step is, at most four times a second."""
+        now = time.monotonic()
+        begins = step != self._step
+        if not begins and now - self._written < _POLL_S:
+            return
+        if begins:
+            self._step, self._pace = step, Pace()
+        self._written = now
+        self._pace.add(now, fraction, frames_done)
+        told = {"step": step, "fraction": min(1.0, max(0.0, fraction))}
+        _write(self._workspace, self._job_id, **told, rate=self._pace.rate, left_s=self._pace.left_s)
+
+    def cancelled(self) -> bool:
+        """Whether to stop, asked of the database at most four times a second."""
+        now = time.monotonic()
+        if now - self._asked >= _POLL_S:
+            self._asked = now
+            self._wish = self.unwanted()
+        return self._wish or self._stopping.is_set()
+
+    def unwanted(self) -> bool:
+        """Whether the user stopped the job."""
+        return job(self._workspace, self._job_id).cancel
+
+
+@dataclass(frozen=True)
+class _Point:
+    at_s: float
+    fraction: float
+    frames: int | None
+
+
+class Pace:
+    """How fast a step goes, over its last ten seconds or, where it reports less often, between its last two reports.
+
+    What a step begins with counts for nothing: where it carries on from an earlier run, its first report leaps.
+    """
+
+    def __init__(self) -> None:
+        self._points: deque[_Point] = deque()
+
+    def add(self, at_s: float, fraction: float, frames: int | None) -> None:
+        """One report: when (any clock, seconds), how much of the step is done, and how many frames that is."""
+        if fraction <= 0:
+            return
+        self._points.append(_Point(at_s, fraction, frames))
+        while len(self._points) > 2 and self._points[0].at_s < at_s - _PACE_S:
+            self._points.popleft()
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second; None where they are not counted or there is no pace yet."""
+        if len(self._points) < 2:
+            return None
+        first, last = self._points[0], self._points[-1]
+        if first.frames is None or last.frames is None or last.at_s <= first.at_s:
+            return None
+        return (last.frames - first.frames) / (last.at_s - first.at_s)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the step ends at this pace; None if it stands still or there is no pace yet."""
+        if len(self._points) < 2:
+            return None
+        first, last = self._points[0], self._points[-1]
+        if last.fraction <= first.fraction:
+            return None
+        return (1 - last.fraction) * (last.at_s - first.at_s) / (last.fraction - first.fraction)
+
+
+def _take_up_again(workspace: Workspace) -> None:
+    """Judge the jobs that a killed worker left. Only who holds the lock may."""
+    now = datetime.now(UTC)
+    killed = (
+        f"The worker died {ATTEMPTS} times while it was at this, most often because the memory ran out; "
+        f"see {log_path(workspace)}, free some memory and try again."
+    )
+    left = update(job_table).where(_T.state == "running")
+    with workspace.database.transaction() as db:
+        db.execute(left.where(_T.cancel).values(state="cancelled", finished_at=now))
+        db.execute(left.where(_T.attempts >= ATTEMPTS).values(state="failed", message=killed, finished_at=now))
+        db.execute(left.values(**_AGAIN))
+
+
+def _waiting(workspace: Workspace) -> list[tuple[str, Lane]]:
+    """The jobs that the database says are queued and their lanes, in the order of submission."""
+    queued = select(_T.id, _T.kind).where(_T.state == "queued").order_by(_T.created_at, _T.id)
+    with workspace.database.transaction() as db:
+        return [(job_id, lane_of(kind)) for job_id, kind in db.execute(queued)]
+
+
+def _claim(workspace: Workspace, job_id: str) -> Job | None:
+    """Mark a queued job as running; None if it is no longer queued."""
+    queued = update(job_table).where(_T.id == job_id, _T.state == "queued")
+    begun = {"state": "running", "attempts": _T.attempts + 1, "started_at": datetime.now(UTC)}
+    with workspace.database.transaction() as db:
+        if not db.execute(queued.values(begun)).rowcount:
+            return None
+        return Job.from_row(db.execute(select(job_table).where(_T.id == job_id)).mappings().one())
+
+
+def _write(workspace: Workspace, job_id: str, **values: Any) -> None:
+    with workspace.database.transaction() as db:
+        db.execute(update(job_table).where(_T.id == job_id).values(values))
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """What is logged goes into a file, too, which is put aside when it has 5 MiB; two of them are kept."""
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _is_at(open_file: int, path: Path) -> bool:
+    """Whether an open file is (still) the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(open_file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def main(tasks: Mapping[str, Task] = TASKS, idle_s: float = IDLE_S) -> None:
+    """Entry point of the process that the app starts; the arguments as for :func:`work`."""
+    parser = argparse.ArgumentParser(description="Do the jobs of the workspace, then end.")
+    parser.add_argument("--lock", type=int, help="number of the open lock file that the starter hands over")
+    lock = parser.parse_args().lock
+    if lock is not None:
+        # Programs that a task starts must not keep the lock when the worker is killed.
+        os.set_inheritable(lock, False)
+    os.nice(_NICE)  # the browser and the player go first
+    try:
+        with Workspace.open() as workspace:
+            work(workspace, tasks, idle_s, lock)
+    except UserError as error:
+        raise SystemExit(f"{datetime.now():%Y-%m-%d %H:%M:%S} {error}") from error
+
+
+if __name__ == "__main__":
+    main()
