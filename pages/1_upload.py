@@ -1,21 +1,371 @@
-"""Footage in: the sessions that are in the workspace, and how to add one."""
+"""Footage in: drop it, choose it or try the sample; what its health is; find its tricks; and what to do next."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
 
 import streamlit as st
 
-from core.workspace import Workspace
+from core import jobs, thumbnails
+from core.errors import UserError
+from core.records import Session
+from core.timecode import clock
+from pages.widgets.footage_browser import browse, size_words
+from pages.widgets.jobs import follow, job_chip
+from pages.widgets.media import open_workspace
+from pages.widgets.plain_text import escaped
+from pages.widgets.session_bar import choose_session, session_bar
+from pages.widgets.sessions import (
+    Standing,
+    add,
+    find_tricks,
+    findings,
+    is_uploaded,
+    pose_settings,
+    remove,
+    rename,
+    save_pose,
+    standings,
+)
+from pages.widgets.upload import uploader
 
-st.title("Trickline")
-st.write("Footage in, tricks found, clips out.")
+_SAMPLE = "upload_sample"
+_SAID = "upload_said"
+_ALL = "upload_all"
+_CARDS = 24  # more sessions are shown on request
+_CARD_WIDTH = 280  # pixels: four beside each other on a 1440 px wide screen, two on 1024
 
-with Workspace.open() as workspace:
-    sessions = workspace.sessions()
-    tricks = {session.id: workspace.labels(session.id) for session in sessions}
+_ICONS = {
+    "warning": ":orange[:material/warning:]",
+    "note": ":gray[:material/info:]",
+    "good": ":green[:material/check_circle:]",
+}
+_BACKENDS = {"auto": "The best that is here", "movenet": "MoveNet (comes with Trickline)", "yolo": "YOLO-pose"}
+_WHAT_HAPPENS = (
+    (
+        ":material/visibility:",
+        "Trickline looks at who is in view and how they move. Nothing leaves this computer.",
+    ),
+    (":material/show_chart:", "Each trick it finds stands on a timeline, where you keep, correct or reject it."),
+    (":material/content_cut:", "One click cuts the clips out of your footage, which itself is never changed."),
+)
 
-if not sessions:
-    st.info("Nothing here yet. Find the tricks in a video with `trickline run footage.mp4`, or try `make demo`.")
-for session in sessions:
-    labels = tricks[session.id]
-    with st.container(border=True):
-        st.subheader(session.name)
-        length = f"{session.facts.get('duration_s', 0):.0f} s" if session.facts else "not looked at yet"
-        st.caption(f"{length} · {len(labels.intervals) if labels else 0} labelled tricks · {session.path}")
+
+def take_sample() -> None:
+    """Draw the sample session and find its tricks."""
+    st.session_state[_SAMPLE] = jobs.submit(open_workspace(), "sample", {}).id
+
+
+def save_knobs(session_id: str) -> None:
+    """Keep what the knobs say."""
+    backend, weights, stride = (
+        st.session_state.get(f"{name}_{session_id}") for name in ("backend", "weights", "stride")
+    )
+    save_pose(session_id, backend or "auto", weights or "", int(stride or 1))
+
+
+def arrivals() -> bool:
+    """Draw the drop area and make sessions of what has arrived; whether anything has."""
+    arrived = uploader("footage")
+    said = []
+    for video in arrived:
+        try:
+            add(video.path, video.name)
+        except UserError as error:
+            said.append(str(error).replace(video.path.name, video.name))
+    if said:
+        st.session_state[_SAID] = said
+    return bool(arrived)
+
+
+def add_panel(wide: bool, sample: bool) -> None:
+    """The ways in.
+
+    Args:
+        wide: whether they have the whole page.
+        sample: whether to offer the sample.
+    """
+    if arrivals():
+        st.rerun()
+    for sentence in st.session_state.pop(_SAID, []):
+        st.error(escaped(sentence), icon=":material/error:")
+    with st.container(key="add_ways", horizontal=wide, horizontal_alignment="center", gap="small"):
+        width: Literal["content", "stretch"] = "content" if wide else "stretch"
+        if st.button("Open from disk, without copying", icon=":material/folder_open:", key="browse", width=width):
+            browse()
+        if sample:
+            st.button(
+                "Try the sample session",
+                icon=":material/play_circle:",
+                key="sample",
+                on_click=take_sample,
+                width=width,
+                help="A minute of drawn skating, ready in about half a minute.",
+            )
+
+
+def sample_progress() -> None:
+    """What the sample is doing; once it is there, every page shows it."""
+    workspace = open_workspace()
+    active = next((job for job in jobs.jobs(workspace, active_only=True) if job.kind == "sample"), None)
+    job_id = active.id if active else st.session_state.get(_SAMPLE)
+    if job_id is None:
+        return
+    st.session_state[_SAMPLE] = job_id
+    job = follow(workspace, job_id, "sample_progress")
+    if not job.active:
+        del st.session_state[_SAMPLE]
+        if job.state == "done" and job.result:
+            choose_session(job.result["session"])
+            st.rerun()
+
+
+def what_happens() -> None:
+    """Three sentences."""
+    for number, (column, (icon, sentence)) in enumerate(zip(st.columns(3), _WHAT_HAPPENS, strict=True)):
+        with column.container(border=True, key=f"step_{number}", height="stretch"):
+            st.markdown(icon)
+            st.text(sentence)
+
+
+def desk(session: Session, standing: Standing) -> None:
+    """The session that was chosen: its health, and the next step."""
+    with st.container(border=True, key="desk"):
+        left, right = st.columns([5, 6], gap="medium")
+        with left:
+            _poster(session, "desk")
+            with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+                key = f"name_{session.id}"
+                st.session_state[key] = session.name
+                st.text_input("Name", key=key, on_change=rename, args=(session.id, key))
+                with st.popover("More", icon=":material/more_horiz:"):
+                    st.text(str(session.path))
+                    if st.button("Remove from the list", icon=":material/delete:", key="remove"):
+                        confirm_removal(session)
+            st.caption(escaped(_facts(session)))
+        with right:
+            missing = _health(session)
+            if not missing:
+                _next_step(session, standing)
+
+
+def _health(session: Session) -> bool:
+    """The findings; whether the video is missing."""
+    try:
+        with st.spinner("Looking at the file"):
+            found = findings(session)
+    except UserError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        return True
+    with st.container(gap="xsmall", key="health"):
+        for finding in found:
+            with st.container(horizontal=True, wrap=False, gap="small"):
+                st.markdown(_ICONS[finding.level], width="content")
+                st.text(finding.text, width="stretch")
+    return False
+
+
+def _next_step(session: Session, standing: Standing) -> None:
+    if standing.state == "working" and standing.job:
+        follow(open_workspace(), standing.job.id, "progress")
+        st.caption("It goes on when you close this page; what is finished is kept.")
+        return
+    if standing.state == "looked":
+        _look_further(session, standing.tricks)
+    elif standing.state == "failed" and standing.job:
+        follow(open_workspace(), standing.job.id, "progress")
+    words = {"new": "Find tricks", "failed": "Try again"}.get(standing.state, "Find tricks again")
+    st.button(
+        words,
+        type="secondary" if standing.state == "looked" else "primary",
+        icon=":material/search:",
+        key="find",
+        on_click=find_tricks,
+        args=([session.id],),
+    )
+    _knobs(session.id)
+
+
+def _look_further(session: Session, tricks: int | None) -> None:
+    """Where to go with what was found."""
+    where = {"session": session.id}
+    with st.container(horizontal=True, vertical_alignment="center", key="next_steps"):
+        if tricks != 0:
+            with st.container(key="next_review", width="content"):
+                st.page_link(
+                    "pages/5_review.py", label=f"Review {_tricks(tricks)}", icon=":material/movie:", query_params=where
+                )
+        else:
+            st.text("No trick was found. See on the timeline why not, or mark one yourself.")
+        st.page_link("pages/2_timeline.py", label="Timeline", icon=":material/show_chart:", query_params=where)
+        st.page_link("pages/3_label.py", label="Label", icon=":material/label:", query_params=where)
+
+
+def _knobs(session_id: str) -> None:
+    """What decides how the footage is looked at, folded away."""
+    pose = pose_settings(session_id)
+    keys = {name: f"{name}_{session_id}" for name in ("backend", "weights", "stride")}
+    for name, value in (("backend", pose.backend), ("weights", pose.weights or ""), ("stride", pose.sample_stride)):
+        st.session_state[keys[name]] = value  # each time: folded away, a widget forgets what it was told once
+    with st.expander("How it looks", icon=":material/tune:"):
+        st.selectbox(
+            "Pose network",
+            list(_BACKENDS),
+            key=keys["backend"],
+            format_func=_BACKENDS.__getitem__,
+            on_change=save_knobs,
+            args=(session_id,),
+        )
+        st.caption(
+            "It sees where people's joints are. YOLO-pose needs weights of its own; those by Ultralytics are under"
+            " AGPL-3.0: whoever passes them on, or offers a service with them, has to open the source."
+        )
+        if pose.backend != "movenet":
+            st.text_input(
+                "YOLO weights",
+                key=keys["weights"],
+                placeholder="yolov8n-pose.pt",
+                on_change=save_knobs,
+                args=(session_id,),
+            )
+            st.caption("Path of a .pt, an .onnx or an OpenVINO folder; empty takes what lies in the workspace.")
+        st.number_input("Look at every n-th frame", 1, 60, key=keys["stride"], on_change=save_knobs, args=(session_id,))
+        st.caption("2 is right for 24 to 60 frames a second; 1 sees more of very short tricks and takes twice as long.")
+
+
+@st.dialog("Remove this session?")
+def confirm_removal(session: Session) -> None:
+    """Ask first: labels and decisions go too."""
+    st.text(session.name)
+    st.write(
+        "Its labels, its decisions and all that was found in it are forgotten. Models trained on it and clips stay."
+    )
+    st.write(
+        "The video was uploaded into the workspace and is **deleted** with it."
+        if is_uploaded(session)
+        else "The video itself stays where it is."
+    )
+    with st.container(horizontal=True):
+        if st.button(
+            "Remove", type="primary", icon=":material/delete:", key="remove_now", on_click=remove, args=(session,)
+        ):
+            st.rerun()
+        if st.button("Keep it", key="keep"):
+            st.rerun()
+
+
+def cards(sessions: list[Session], where: dict[str, Standing], current: str) -> None:
+    """All sessions, the newest first."""
+    fresh = [session.id for session in sessions if where[session.id].state == "new"]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="sessions"):
+        st.subheader(f"{len(sessions)} sessions", anchor=False, width="content")
+        if len(fresh) > 1:
+            st.button(
+                f"Find tricks in all {len(fresh)} new ones",
+                icon=":material/search:",
+                key="find_all",
+                on_click=find_tricks,
+                args=(fresh[::-1],),
+                help="One after the other, the oldest first.",
+            )
+    shown = sessions if st.session_state.get(_ALL) else sessions[:_CARDS]
+    with st.container(horizontal=True, gap="small", key="cards"):
+        for session in shown:
+            key = "card_current" if session.id == current else f"card_{session.id}"
+            with st.container(border=True, key=key, gap="xsmall", width=_CARD_WIDTH, height="stretch"):
+                _card(session, where[session.id], session.id == current)
+    if len(shown) < len(sessions):
+        st.button(f"Show all {len(sessions)}", key="show_all", on_click=_show_all)
+
+
+def _show_all() -> None:
+    st.session_state[_ALL] = True
+
+
+def _card(session: Session, standing: Standing, current: bool) -> None:
+    _poster(session, "card")
+    st.text(session.name, wrap=False)
+    st.caption(escaped(_facts(session, short=True)))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        _state(session, standing)
+        if not current:
+            st.button("Show", key=f"show_{session.id}", on_click=choose_session, args=(session.id,), type="tertiary")
+
+
+def _state(session: Session, standing: Standing) -> None:
+    if standing.state == "looked" and standing.tricks != 0:
+        words = f"Review {_tricks(standing.tricks)}"
+        st.page_link("pages/5_review.py", label=words, icon=":material/movie:", query_params={"session": session.id})
+    elif standing.state == "looked":
+        st.page_link(
+            "pages/2_timeline.py", label="No tricks found", icon=":material/show_chart:",
+            query_params={"session": session.id},
+        )  # fmt: skip
+    elif standing.state == "working":
+        waiting = standing.job is not None and standing.job.state == "queued"
+        st.caption(":material/pending: " + ("Waiting for its turn" if waiting else "Being looked at"))
+    elif standing.state == "failed":
+        st.caption(":red[:material/error:] Failed")
+    else:
+        st.button(
+            "Find tricks",
+            key=f"find_{session.id}",
+            icon=":material/search:",
+            on_click=find_tricks,
+            args=([session.id],),
+        )
+
+
+def _tricks(count: int | None) -> str:
+    return "the tricks" if count is None else f"{count} trick{'' if count == 1 else 's'}"
+
+
+def _poster(session: Session, place: str) -> None:
+    poster = thumbnails.poster_path(open_workspace(), session.id)
+    if poster.exists():
+        with st.container(key=f"poster_{place}_{session.id}"):
+            st.image(poster, width="stretch", alt=f"A frame of {session.name}")
+
+
+def _facts(session: Session, short: bool = False) -> str:
+    facts = session.facts
+    # What an older version noted may be less.
+    parts = [clock(facts["duration_s"])[:-3]] if "duration_s" in facts else []
+    if "average_rate" in facts:
+        parts.append(f"{float(Fraction(facts['average_rate'])):.4g} fps")
+    if not short and "width" in facts:
+        parts += [f"{facts['width']} × {facts['height']}", str(facts["codec"]).upper()]
+    if not short and session.path.is_file():
+        parts.append(size_words(session.path.stat().st_size))
+    return " · ".join(parts)
+
+
+def page() -> None:
+    """Draw the page."""
+    sessions = open_workspace().sessions()
+    if not sessions:
+        with st.container(key="session_bar", horizontal=True, vertical_alignment="center"):
+            st.header("Trickline", anchor=False, width="content")
+            st.text("Footage in, tricks found, clips out.", width="stretch")
+            job_chip(open_workspace(), None)
+        add_panel(wide=True, sample=True)
+        sample_progress()
+        st.space("small")
+        what_happens()
+        return
+    current = session_bar("Upload")
+    assert current is not None
+    where = standings(sessions)
+    left, right = st.columns([3, 1], gap="medium")
+    with right:
+        drawn = (open_workspace().home / "sample").resolve()
+        add_panel(wide=False, sample=not any(session.path.is_relative_to(drawn) for session in sessions))
+        sample_progress()
+    with left:
+        desk(current, where[current.id])
+    if len(sessions) > 1:
+        cards(sessions, where, current.id)
+
+
+page()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from core.cli import main
+from core.workspace import Workspace
 from sample_data.make_session import Session, make_session
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,6 +103,14 @@ class Looked:
     ran: Ran
 
 
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Streamlit's AppTest puts the page in place of the main module; a process spawned later would begin with it."""
+    main_module = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main_module
+
+
 @pytest.fixture(scope="session")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Twenty seconds with two tricks. At the default stride they are 300 frames: a whole part of a look and a bit."""
@@ -123,6 +132,18 @@ def trickline(looked: Looked, tmp_path: Path) -> Trickline:
     shutil.copytree(looked.home, tmp_path / "home")
     (tmp_path / "cwd").mkdir()
     return Trickline(tmp_path / "home", tmp_path / "cwd")
+
+
+@pytest.fixture
+def studio_workspace(looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A copy of the workspace in which the drawn session has been looked at, which the pages take for theirs."""
+    home = tmp_path / "studio"
+    shutil.copytree(looked.home, home)
+    monkeypatch.delenv("TRICKLINE_DB", raising=False)
+    monkeypatch.setenv("TRICKLINE_HOME", str(home))
+    monkeypatch.setattr("core.jobs.ensure_worker", lambda *_: False)  # jobs wait, no process is left behind
+    with Workspace.open(home) as workspace:
+        yield workspace
 
 
 @pytest.fixture

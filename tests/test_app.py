@@ -1,14 +1,10 @@
-"""The studio starts, quickly, and its pages say what is there."""
+"""The studio starts at once, opens every page, and speaks in sentences."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +12,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.intervals import Interval
 from core.workspace import Workspace
+from pages.widgets.navigation import PAGES
+from pages.widgets.plain_text import escaped
+from tests.conftest import ROOT
+from tests.studio import Studio
 
-ROOT = Path(__file__).parents[1]
-APP = ROOT / "app.py"
+HEAVY = ("torch", "torchvision", "ultralytics", "openvino", "sklearn", "moviepy", "wandb", "skops")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty workspace."""
     monkeypatch.delenv("TRICKLINE_DB", raising=False)
@@ -31,64 +29,69 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def line(home: Path, tmp_path: Path) -> Path:
-    """A video in the workspace, looked at and labelled; the page needs no picture of it."""
-    video = tmp_path / "line at the ledge.mp4"
-    video.write_bytes(b"frames" * 100)
-    with Workspace.open(home) as workspace:
-        session = workspace.session_for(video, {"duration_s": 23.8})
-        workspace.save_labels(session.id, [Interval(247, 272), Interval(357, 372)], source="editor")
-    return video
-
-
-def opened() -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=20).run()
+def opened(page: str | None = None) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    if page:
+        app.switch_page(f"pages/{page}").run()
     assert not app.exception
     return app
 
 
-def test_an_empty_workspace_says_how_to_begin() -> None:
-    app = opened()
-    assert [title.value for title in app.title] == ["Trickline"]
-    assert [info.value for info in app.info] == [
-        "Nothing here yet. Find the tricks in a video with `trickline run footage.mp4`, or try `make demo`."
-    ]
-    assert not app.subheader
+@pytest.mark.parametrize("file", [file for file, *_ in PAGES.values()])
+def test_every_page_opens_without_footage(home: Path, file: str) -> None:
+    app = opened(file)
+    assert app.header
+    assert not app.error
 
 
-def test_sessions_are_listed(line: Path, tmp_path: Path) -> None:
-    fresh = tmp_path / "fresh.mp4"
-    fresh.write_bytes(b"other frames" * 100)
-    with Workspace.open() as workspace:
-        workspace.session_for(fresh)
+@pytest.mark.parametrize("file", [file for file, *_ in PAGES.values()])
+def test_every_page_opens_with_the_sample(studio_workspace: Workspace, file: str) -> None:
+    app = opened(file)
+    assert app.selectbox(key="session_picker").value == studio_workspace.sessions()[0].id
+    assert not app.error
+
+
+def test_the_session_stays_when_the_page_is_changed(studio_workspace: Workspace, tmp_path: Path) -> None:
+    """Who works on one video must not find himself in another after a click in the navigation."""
+    (old,) = studio_workspace.sessions()
+    other = tmp_path / "other.mp4"
+    other.write_bytes(b"frames" * 100)
+    new = studio_workspace.session_for(other)
     app = opened()
-    assert not app.info
-    shown = dict(zip([s.value for s in app.subheader], [c.value for c in app.caption], strict=True))
-    assert shown[line.stem] == f"24 s · 2 labelled tricks · {line}"
-    assert shown[fresh.stem] == f"not looked at yet · 0 labelled tricks · {fresh}"
+    assert app.selectbox(key="session_picker").value == new.id
+    app.selectbox(key="session_picker").set_value(old.id).run()
+    app.switch_page("pages/2_timeline.py").run()
+    assert app.selectbox(key="session_picker").value == old.id
+    assert app.query_params["session"] == old.id
+
+
+def test_an_address_with_an_unknown_session_shows_the_newest(studio_workspace: Workspace) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["session"] = "../../etc/passwd"
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="session_picker").value == studio_workspace.sessions()[0].id
 
 
 def test_a_workspace_that_cannot_be_opened_is_said_in_a_sentence(home: Path) -> None:
     """And not in a traceback, which names everything but the folder to mend."""
     home.write_text("a file where the folder should be")
-    app = opened()
-    assert [error.value for error in app.error] == [
-        f"Cannot write into the folder {home}: a file stands where a folder is needed; move that file away or choose"
-        " another folder."
-    ]
+    said = (
+        f"Cannot write into the folder {home}: a file stands where a folder is needed; move that file away or choose "
+        "another folder."
+    )
+    assert [error.value for error in opened().error] == [escaped(said)]
 
 
-def test_nothing_heavy_is_imported_to_show_a_page(line: Path) -> None:
+def test_nothing_heavy_is_imported_to_show_a_page(studio_workspace: Workspace) -> None:
     """Loading PyTorch takes longer than anything that the first page does."""
     script = (
         "import sys; from streamlit.testing.v1 import AppTest;"
-        f"app = AppTest.from_file({str(APP)!r}, default_timeout=30).run(); assert not app.exception, app.exception;"
-        "assert app.subheader[0].value == 'line at the ledge';"
-        "print(sorted({'torch', 'torchvision', 'ultralytics', 'openvino', 'cv2', 'sklearn', 'moviepy', 'wandb'}"
-        " & sys.modules.keys()))"
+        f"app = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run();"
+        "assert not app.exception, app.exception;"
+        f"print(sorted(set({HEAVY!r}) & sys.modules.keys()))"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
@@ -98,37 +101,28 @@ def test_the_core_works_without_streamlit() -> None:
         assert not re.search(r"^\s*(import|from) streamlit", path.read_text(), re.MULTILINE), path
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """Of a running studio, on this machine alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.headless", "true"]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.fileWatcherType", "none"]
-    log = tmp_path / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen([*command, *options], cwd=ROOT, stdout=output, stderr=output, env={**os.environ})
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    folder = tmp_path_factory.mktemp("studio")
+    with Studio(folder / "home", folder / "server.log") as studio:
+        yield studio
 
 
-def answer(url: str, patience_s: float) -> str:
-    give_up = time.monotonic() + patience_s
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as reply:
-                return str(reply.read().decode())
-        except (urllib.error.URLError, ConnectionError):
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.1)
+def test_the_server_answers_on_this_machine_alone(studio: Studio) -> None:
+    """There is no login: whoever reaches the address sees the footage."""
+    listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    addresses = {line.split()[1].split(":")[0] for line in listening.splitlines() if f":{studio.port:04X} " in line}
+    assert "0100007F" in addresses or "00000000000000000000000001000000" in addresses
+    assert addresses <= {"0100007F", "00000000000000000000000001000000"}
 
 
-def test_the_server_starts(address: str) -> None:
-    """What ``make app`` does. The page itself comes over a websocket and is tried above and in the browser."""
-    assert answer(f"{address}/_stcore/health", patience_s=20) == "ok"
-    assert "<title>Streamlit</title>" in answer(address, patience_s=5)
+@pytest.mark.parametrize("address", ["", "/review"])
+def test_the_page_is_dark_until_somebody_chooses(studio: Studio, address: str) -> None:
+    """The choice is put where Streamlit looks for it, before Streamlit looks; what is no visit is left alone."""
+    visit = {"Accept": "text/html", "Sec-Fetch-Dest": "document", "Accept-Encoding": "gzip"}
+    with urllib.request.urlopen(urllib.request.Request(studio.address + address, headers=visit), timeout=10) as answer:
+        page = answer.read().decode()
+    assert "<title>Streamlit</title>" in page
+    assert page.index("'\"Dark\"'") < page.index("</head>")
+    with urllib.request.urlopen(studio.address + address, timeout=10) as answer:
+        assert "Dark" not in answer.read().decode()

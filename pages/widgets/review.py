@@ -1,0 +1,188 @@
+"""What happens on the review page: what it remembers, and what its buttons, keys and knobs do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from core import jobs
+from core.clips import ClipPlan
+from core.errors import UserError
+from core.intervals import Interval
+from core.reviews import Decision, decide, undo
+from core.settings import ClipSettings
+from core.tricks import Trick
+from core.workspace import Workspace
+from pages.widgets.cards import picked_interval, take, trimmed
+from pages.widgets.workbench import Document
+
+_MEMORY = "review_memory"
+
+
+@dataclass
+class Adjusting:
+    """One trick's bounds as a document of the workbench."""
+
+    serial: int
+    """Of the wish that the workbench go to the trick."""
+    revision: int = 1
+    external: int = 1
+    ack: tuple[str, int] | None = None
+
+    def document(self, kept: Interval) -> Document:
+        """With the trick as it is now."""
+        return Document(self.revision, self.ack, self.external, (kept,))
+
+
+@dataclass
+class Memory:
+    """What the page remembers of a session while the tab is open."""
+
+    session: str
+    ack: tuple[str, int] | None = None
+    """Editor and number of the last message from the cards."""
+    notes: tuple[str, ...] = ()
+    """What the last decisions met with."""
+    noted: int = 0
+    """Serial of the notes."""
+    error: str | None = None
+    """Why the last decision could not be kept."""
+    picked: Interval | None = None
+    """The trick whose clip is shown, as it was found."""
+    adjusting: Adjusting | None = None
+    """None while the cards are shown."""
+    focus: tuple[int, str] | None = None
+    """Serial and id of the card that is to have the focus."""
+    serial: int = 0
+    min_stars: int = 0
+
+
+def memory(session_id: str) -> Memory:
+    """Of this session; that of another one is forgotten."""
+    kept = st.session_state.get(_MEMORY)
+    if kept is None or kept.session != session_id:
+        kept = st.session_state[_MEMORY] = Memory(session_id)
+    return kept
+
+
+def take_decisions(workspace: Workspace, kept: Memory, message: object) -> None:
+    """The cards sent decisions."""
+    kept.error = None
+    try:
+        taken = take(workspace, kept.session, message)
+    except UserError as error:
+        kept.error = str(error)
+        return
+    if taken:
+        kept.ack = taken.ack
+        if taken.decided:
+            _note(kept, taken.decided.notes)
+
+
+def take_back(workspace: Workspace, kept: Memory) -> None:
+    """Undo the last decision that was made before the page was opened."""
+    kept.error = None
+    try:
+        _note(kept, undo(workspace, kept.session).notes)
+    except UserError as error:
+        kept.error = str(error)
+
+
+def pick(kept: Memory, value: object) -> None:
+    """A card was opened, or its trick is to be adjusted."""
+    interval = picked_interval(value)
+    if interval is None:
+        return
+    kept.picked = interval
+    if isinstance(value, dict) and value.get("action") == "edit":
+        begin_adjusting(kept, interval)
+
+
+def adjust(workspace: Workspace, kept: Memory, trick: Trick, edit: object, n_frames: int) -> None:
+    """The workbench sent new bounds. Whatever else was drawn or removed there is not of this page."""
+    kept.error = None
+    if kept.adjusting is None or not isinstance(edit, dict):
+        return
+    editor, seq = edit.get("editor"), edit.get("seq")
+    if not (isinstance(editor, str) and isinstance(seq, int)) or kept.adjusting.ack == (editor, seq):
+        return
+    bounds = trimmed(edit.get("items"), trick.kept, n_frames) or (trick.kept.start_frame, trick.kept.end_frame)
+    if not _set_bounds(workspace, kept, trick, bounds):
+        return
+    revision = kept.adjusting.revision + 1
+    as_sent = edit.get("items") == [[*bounds, trick.found.label]]
+    external = kept.adjusting.external if as_sent else revision
+    kept.adjusting = replace(kept.adjusting, revision=revision, external=external, ack=(editor, seq))
+
+
+def as_found(workspace: Workspace, kept: Memory, trick: Trick) -> None:
+    """Take an adjustment back."""
+    kept.error = None
+    if _set_bounds(workspace, kept, trick, (trick.found.start_frame, trick.found.end_frame)) and kept.adjusting:
+        revision = kept.adjusting.revision + 1
+        kept.serial += 1  # so that the workbench goes there and selects it anew
+        kept.adjusting = replace(kept.adjusting, serial=kept.serial, revision=revision, external=revision)
+
+
+def begin_adjusting(kept: Memory, found: Interval) -> None:
+    """Show the workbench with the trick that was found there."""
+    kept.picked = found
+    kept.serial += 1
+    kept.adjusting = Adjusting(kept.serial)
+
+
+def end_adjusting(kept: Memory, card_id: str) -> None:
+    """Back to the cards, to where one was."""
+    kept.adjusting = None
+    kept.serial += 1
+    kept.focus = (kept.serial, card_id)
+
+
+def save_clips(workspace: Workspace, session_id: str, **changed: object) -> None:
+    """Keep a changed clip setting for the session."""
+    settings = workspace.settings(session_id)
+    clips = ClipSettings.model_validate({**settings.clips.model_dump(), **changed})
+    workspace.save_settings(session_id, settings.model_copy(update={"clips": clips}))
+
+
+def export(workspace: Workspace, session_id: str, events: Sequence[Interval], clips: ClipSettings) -> str:
+    """Cut all clips as a job; gives its id.
+
+    Raises:
+        UserError: the job cannot be put into the queue.
+    """
+    rows = [[event.start_frame, event.end_frame, event.label] for event in events]
+    arguments = {"session": session_id, "events": rows, "clips": clips.model_dump(mode="json")}
+    return jobs.submit(workspace, "export", arguments, session_id).id
+
+
+def plan_of(kept: Interval, plans: Sequence[ClipPlan]) -> int | None:
+    """Which clip a trick comes into; None for none of them."""
+    return next((number for number, plan in enumerate(plans) if kept in plan.events), None)
+
+
+def picked_trick(kept: Memory, listed: Sequence[Trick]) -> Trick | None:
+    """The trick that was picked, in its place what is most like it now, or else the likeliest of all."""
+    wish = kept.picked
+    if wish is not None:
+        best = max(listed, key=lambda trick: max(trick.found.iou(wish), trick.kept.iou(wish)), default=None)
+        if best and max(best.found.iou(wish), best.kept.iou(wish)) > 0:
+            return best
+    return max(listed, key=lambda trick: (trick.confidence or 0.0, -trick.found.start_frame), default=None)
+
+
+def _set_bounds(workspace: Workspace, kept: Memory, trick: Trick, bounds: tuple[int, int]) -> bool:
+    try:
+        decided = decide(workspace, kept.session, [Decision(trick.found, kept=bounds)])
+    except UserError as error:
+        kept.error = str(error)
+        return False
+    _note(kept, decided.notes)
+    return True
+
+
+def _note(kept: Memory, notes: tuple[str, ...]) -> None:
+    kept.notes = notes
+    kept.noted += 1

@@ -1,0 +1,95 @@
+/** Everything that keys and buttons can do, with the keys that do it at first. */
+const ACTIONS = new Map(
+  [
+    [
+      "Play",
+      [
+        ["play", "Play or pause", ["Space"], (wb) => wb.shuttle.toggle()],
+        ["prevFrame", "One frame back", [","], (wb) => wb.step(-1)],
+        ["nextFrame", "One frame on", ["."], (wb) => wb.step(1)],
+        ["back", "One second back", ["ArrowLeft"], (wb) => wb.jump(-1)],
+        ["on", "One second on", ["ArrowRight"], (wb) => wb.jump(1)],
+        ["farBack", "Ten seconds back", ["Shift+ArrowLeft"], (wb) => wb.jump(-10)],
+        ["farOn", "Ten seconds on", ["Shift+ArrowRight"], (wb) => wb.jump(10)],
+        ["slower", "Backward, or slower", ["j"], (wb) => wb.shuttle.slower()],
+        ["pause", "Pause", ["k"], (wb) => wb.shuttle.stop()],
+        ["faster", "Play, or faster", ["l"], (wb) => wb.shuttle.faster()],
+        ["slow", "Slow motion on or off", ["s"], (wb) => wb.shuttle.slow()],
+        ["loop", "Loop the selected interval", ["p"], (wb) => wb.loopSelected()],
+        ["first", "To the start", ["Home"], (wb) => wb.player.seek(0)],
+        ["last", "To the end", ["End"], (wb) => wb.player.seek(Infinity)],
+        ["sound", "Sound on or off", ["a"], (wb) => wb.toggleSound()],
+      ],
+    ],
+    [
+      "Events",
+      [
+        ["prevEvent", "Previous event", ["[", "ArrowUp"], (wb) => wb.neighbour(-1)],
+        ["nextEvent", "Next event", ["]", "ArrowDown"], (wb) => wb.neighbour(1)],
+        ["under", "Select what is under the playhead", ["e"], (wb) => wb.selectUnder()],
+      ],
+    ],
+    [
+      "Edit",
+      [
+        ["in", "In: start of the selected, or begin a new one", ["i"], (wb) => wb.marking.in()],
+        ["out", "Out: end of it", ["o"], (wb) => wb.marking.out()],
+        ["split", "Split at the playhead", ["b"], (wb) => wb.marking.split()],
+        ["merge", "Merge with the next", ["m"], (wb) => wb.marking.merge()],
+        ["remove", "Delete", ["Delete", "Backspace"], (wb) => wb.marking.remove()],
+        ["takeOver", "Take a found event over as true", ["Enter"], (wb) => wb.marking.takeOver()],
+        ["nextLabel", "Next label for the selected", ["n"], (wb) => wb.marking.nextLabel()],
+        ["startEdge", "Choose the start edge", ["Alt+ArrowUp"], (wb) => wb.marking.edge("start")],
+        ["endEdge", "Choose the end edge", ["Alt+ArrowDown"], (wb) => wb.marking.edge("end")],
+        ["nudgeBack", "Edge or interval one frame back", ["Alt+ArrowLeft"], (wb) => wb.marking.nudge(-1)],
+        ["nudgeOn", "Edge or interval one frame on", ["Alt+ArrowRight"], (wb) => wb.marking.nudge(1)],
+        ["nudgeFarBack", "The same, ten frames back", ["Alt+Shift+ArrowLeft"], (wb) => wb.marking.nudge(-10)],
+        ["nudgeFarOn", "The same, ten frames on", ["Alt+Shift+ArrowRight"], (wb) => wb.marking.nudge(10)],
+        ["undo", "Undo", ["Ctrl+z"], (wb) => wb.marking.undo()],
+        ["redo", "Redo", ["Ctrl+Shift+z", "Ctrl+y"], (wb) => wb.marking.redo()],
+      ],
+    ],
+    [
+      "View",
+      [
+        ["zoomIn", "Zoom in", ["+", "="], (wb) => wb.zoom(0.5)],
+        ["zoomOut", "Zoom out", ["-"], (wb) => wb.zoom(2)],
+        ["fitAll", "The whole video", ["f"], (wb) => wb.zoom(Infinity)],
+        ["fitSelected", "Zoom to the selected", ["z"], (wb) => wb.zoomSelected()],
+        ["panBack", "Window to the left", ["PageUp"], (wb) => wb.pan(-0.5)],
+        ["panOn", "Window to the right", ["PageDown"], (wb) => wb.pan(0.5)],
+        ["nextCurve", "Next curve", ["v"], (wb) => wb.nextCurve()],
+        ["threshold", "To the threshold (then arrow keys)", ["t"], (wb) => wb.toThreshold()],
+        ["rangeStart", "Range of the curve: from here", ["{"], (wb) => wb.rangeEdge("start")],
+        ["rangeEnd", "Range of the curve: to here", ["}"], (wb) => wb.rangeEdge("end")],
+        ["people", "Skeletons on or off", ["x"], (wb) => wb.togglePeople()],
+        ["person", "Choose the next person in the picture", ["w"], (wb) => wb.nextPerson()],
+        ["help", "This sheet", ["?"], (wb) => wb.help.open()],
+      ],
+    ],
+  ].flatMap(([group, actions]) => actions.map(([id, name, keys, run]) => [id, { id, group, name, keys, run }])),
+);
+
+/** These may come again and again while the key is held down. */
+const REPEATING = new Set([
+  "prevFrame",
+  "nextFrame",
+  "back",
+  "on",
+  "farBack",
+  "farOn",
+  "prevEvent",
+  "nextEvent",
+  "nudgeBack",
+  "nudgeOn",
+  "nudgeFarBack",
+  "nudgeFarOn",
+  "undo",
+  "redo",
+  "zoomIn",
+  "zoomOut",
+  "panBack",
+  "panOn",
+]);
+/** These need intervals that can be edited. */
+const EDITING = new Set([...ACTIONS.values()].filter(({ group }) => group === "Edit").map(({ id }) => id));

@@ -1,0 +1,335 @@
+"""The upload page takes footage in whatever way it comes, says how it is, and always names the next step."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from sqlalchemy import update
+from streamlit.testing.v1 import AppTest
+
+from core import jobs, thumbnails
+from core.errors import UserError
+from core.records import Session, job_table
+from core.workspace import Workspace
+from pages.widgets import sessions
+from pages.widgets.footage_browser import add_all, path_of, size_words
+from pages.widgets.media import Uploaded
+from tests.conftest import ROOT
+from tests.test_video import BY_NAME, Film, write_film
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """An empty one, which the pages take for theirs."""
+    monkeypatch.delenv("TRICKLINE_DB", raising=False)
+    monkeypatch.setenv("TRICKLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("core.jobs.ensure_worker", lambda *_: False)  # jobs wait, no process is left behind
+    with Workspace.open() as opened_workspace:
+        yield opened_workspace
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Functions of the pages that are called outside of one leave their state in the thread."""
+    yield
+    st.session_state.clear()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A video of two seconds under a name that would be Markdown."""
+    return write_film(BY_NAME["24.mp4"], tmp_path / "_Ledge_ *day* [2].mp4")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    return write_film(Film("", [512 * i for i in range(30)], BY_NAME["60.mp4"].time_base), tmp_path / "other.mp4")
+
+
+def opened() -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    said = " | ".join(str(one.value) for kind in (app.text, app.caption, app.error, app.success) for one in kind)
+    return said.replace("\\", "")
+
+
+def links(app: AppTest) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")]
+
+
+def keys(app: AppTest) -> set[str]:
+    return {button.key for button in app.button if button.key}
+
+
+def dialog() -> None:
+    """A page that is nothing but the dialog, which a run of the real page would close."""
+    from pages.widgets.footage_browser import browse
+
+    browse()
+
+
+def queued(workspace: Workspace) -> list[tuple[str, str | None]]:
+    return [(job.kind, job.session_id) for job in reversed(jobs.jobs(workspace, active_only=True))]
+
+
+## Empty
+
+
+def test_a_newcomer_reads_what_will_happen_and_has_three_ways_in(workspace: Workspace) -> None:
+    app = opened()
+    assert {"browse", "sample"} <= keys(app)
+    assert app.get("bidi_component")  # the drop area
+    for words in ("who is in view", "on a timeline", "cuts the clips out of your footage"):
+        assert words in texts(app)
+
+
+def test_the_sample_is_one_click_away(workspace: Workspace) -> None:
+    app = opened()
+    app.button(key="sample").click().run()
+    assert [kind for kind, _ in queued(workspace)] == ["sample"]
+    assert not app.exception
+    app.button(key="sample").click().run()
+    assert len(queued(workspace)) == 1  # an impatient second click draws it only once
+
+
+## Footage comes in
+
+
+def test_footage_becomes_a_session_with_a_poster(workspace: Workspace, film: Path) -> None:
+    session = sessions.add(film)
+    assert (session.name, session.path) == (film.stem, film)
+    assert session.facts["frames"] == 60
+    assert thumbnails.poster_path(workspace, session.id).is_file()
+    assert st.session_state["session"] == session.id
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no video"])
+def test_what_is_no_video_is_refused_and_nothing_lost(
+    workspace: Workspace, film: Path, tmp_path: Path, content: bytes
+) -> None:
+    sessions.add(film)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.mp4"):
+        sessions.add(bad)
+    assert [session.path for session in workspace.sessions()] == [film]
+
+
+def test_footage_that_is_known_keeps_its_name_and_what_was_seen(workspace: Workspace, film: Path) -> None:
+    """Dropping a file again must not cost the work that is in its session."""
+    session = sessions.add(film)
+    workspace.session_for(film, {**session.facts, "looked": {"backend": "x", "stride": 2}}, "Sunday")
+    again = sessions.add(film, "dropped")
+    assert (again.id, again.name, again.facts["looked"]["stride"]) == (session.id, "Sunday", 2)
+
+
+def test_what_was_uploaded_is_called_as_the_user_called_it(
+    workspace: Workspace, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the workspace it is named after its content, which says nothing to anybody."""
+    stored = workspace.home / "footage" / "0a1b2c.mp4"
+    stored.parent.mkdir()
+    shutil.copy(film, stored)
+    arriving = [Uploaded(stored, "My *best* line")]
+    monkeypatch.setattr("pages.widgets.upload.uploader", lambda key: [arriving.pop()] if arriving else [])
+    app = opened()
+    assert [session.name for session in workspace.sessions()] == ["My *best* line"]
+    assert [field.value for field in app.text_input if field.label == "Name"] == ["My *best* line"]
+
+
+def test_a_folder_of_good_and_bad_files_gives_the_good_ones(
+    workspace: Workspace, film: Path, other: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.mov").write_bytes(b"no video")
+    failed = add_all([film, tmp_path / "bad.mov", tmp_path / "gone.mp4", other])
+    assert [sentence.split()[0] for sentence in failed] == ["bad.mov", str(tmp_path / "gone.mp4")]
+    assert {session.path for session in workspace.sessions()} == {film, other}
+
+
+@pytest.mark.parametrize(
+    ("pasted", "path"),
+    [
+        ("/media/a b.mp4", "/media/a b.mp4"),
+        (' "/media/a b.mp4" ', "/media/a b.mp4"),
+        ("'/media/a.mp4'", "/media/a.mp4"),
+        ("file:///media/a%20b.mp4", "/media/a b.mp4"),
+    ],
+)
+def test_a_pasted_path_is_understood(pasted: str, path: str) -> None:
+    """File managers copy paths in these forms."""
+    assert path_of(pasted) == Path(path)
+
+
+def test_a_path_can_be_opened_from_the_page(
+    workspace: Workspace, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRICKLINE_FOOTAGE", str(tmp_path))
+    (tmp_path / "park").mkdir()
+    app = AppTest.from_function(dialog).run()
+    assert not app.exception
+    assert app.dataframe[0].value["Name"].tolist() == [film.name]
+    assert app.dataframe[0].value["Length"].tolist() == ["0:02"]
+    assert app.button(key="footage_add").disabled
+    app.text_input(key="footage_path").set_value(str(tmp_path / "nowhere.mp4")).run()
+    app.button(key="footage_add").click().run()
+    assert "nowhere.mp4 does not exist" in texts(app)
+    app.text_input(key="footage_path").set_value(str(film)).run()
+    app.button(key="footage_add").click().run()
+    assert not app.exception
+    assert [session.path for session in workspace.sessions()] == [film]
+    app.button(key="folder_park").click().run()
+    assert "There is no video in this folder." in app.info[0].value.replace("\\", "")
+    app.button(key="trail_").click().run()
+    assert len(app.dataframe) == 1
+
+
+def test_sizes_are_said_as_people_say_them() -> None:
+    assert [size_words(size) for size in (0, 24_100, 2_070_000, 12_300_000_000)] == [
+        "1 kB", "24 kB", "2.07 MB", "12.3 GB",
+    ]  # fmt: skip
+
+
+## What to do next
+
+
+def test_new_footage_shows_its_health_and_one_button(workspace: Workspace, film: Path) -> None:
+    sessions.add(film)
+    app = opened()
+    assert "There is no sound" in texts(app)
+    assert "0:02 · 24 fps · 96 × 64 · H264" in texts(app)
+    app.button(key="find").click().run()
+    assert queued(workspace) == [("process", workspace.sessions()[0].id)]
+    assert "find" not in keys(app)
+    assert "It goes on when you close this page" in texts(app)
+
+
+def test_several_are_queued_one_after_the_other(workspace: Workspace, film: Path, other: Path) -> None:
+    first, second = sessions.add(film), sessions.add(other)
+    app = opened()
+    assert "2 sessions" in [one.value for one in app.subheader]
+    app.button(key="find_all").click().run()
+    assert queued(workspace) == [("process", first.id), ("process", second.id)]
+    assert not app.exception
+    assert "find_all" not in keys(app)
+
+
+def test_what_was_found_leads_to_the_review(studio_workspace: Workspace) -> None:
+    (session,) = studio_workspace.sessions()
+    app = opened()
+    assert "Review the tricks" in links(app)
+    assert "Somebody is seen in" in texts(app)
+    studio_workspace.session_for(session.path, {**session.facts, "found": 2})
+    assert {"Review 2 tricks", "Timeline", "Label"} <= set(links(opened()))
+    studio_workspace.session_for(session.path, {**session.facts, "found": 0})
+    app = opened()
+    assert not any(link.startswith("Review") for link in links(app))
+    assert "No trick was found" in texts(app)
+
+
+def test_a_failure_is_told_and_can_be_tried_again(workspace: Workspace, film: Path) -> None:
+    session = sessions.add(film)
+    job = jobs.submit(workspace, "process", {"session": session.id}, start=False)
+    jobs.cancel(workspace, job.id)
+    with workspace.database.transaction() as db:
+        db.execute(update(job_table).values(state="failed", message="film: nobody was found in any frame."))
+    app = opened()
+    assert "nobody was found" in texts(app)
+    assert app.button(key="find").label == "Try again"
+
+
+def test_footage_that_went_away_is_said_and_can_be_removed(workspace: Workspace, film: Path) -> None:
+    sessions.add(film)
+    film.unlink()
+    app = opened()
+    assert "does not exist" in texts(app)
+    assert "find" not in keys(app)
+    assert "remove" in keys(app)
+
+
+def test_a_click_on_a_card_shows_that_session(workspace: Workspace, film: Path, other: Path) -> None:
+    first, second = sessions.add(film), sessions.add(other)
+    app = opened()
+    assert app.session_state["session"] == second.id
+    app.button(key=f"show_{first.id}").click().run()
+    assert app.session_state["session"] == first.id
+    assert app.query_params["session"] in (first.id, [first.id])
+    assert [field.value for field in app.text_input if field.label == "Name"] == [first.name]
+
+
+## Names, knobs, removal
+
+
+def test_a_session_can_be_renamed_but_not_to_nothing(workspace: Workspace, film: Path) -> None:
+    session = sessions.add(film)
+    for typed, name in (("  Sunday \n at the park ", "Sunday at the park"), ("   ", "Sunday at the park")):
+        st.session_state["name"] = typed
+        sessions.rename(session.id, "name")
+        assert workspace.session(session.id).name == name
+
+
+def test_knobs_are_kept_with_the_session(workspace: Workspace, film: Path) -> None:
+    session = sessions.add(film)
+    app = opened()
+    app.selectbox(key=f"backend_{session.id}").select("yolo").run()
+    app.text_input(key=f"weights_{session.id}").set_value('"/models/yolo.onnx"').run()
+    app.number_input(key=f"stride_{session.id}").set_value(4).run()
+    pose = workspace.settings(session.id).pose
+    assert (pose.backend, pose.weights, pose.sample_stride) == ("yolo", "/models/yolo.onnx", 4)
+    # MoveNet brings its weights: a path that stayed there would be refused when the looking begins.
+    app.selectbox(key=f"backend_{session.id}").select("movenet").run()
+    pose = workspace.settings(session.id).pose
+    assert (pose.backend, pose.weights, pose.sample_stride) == ("movenet", None, 4)
+    assert not app.exception
+
+
+def test_removing_asks_first_and_leaves_the_video(workspace: Workspace, film: Path) -> None:
+    session = sessions.add(film)
+    jobs.submit(workspace, "process", {"session": session.id}, start=False)
+    app = opened()
+    app.button(key="remove").click().run()
+    assert "The video itself stays where it is." in [one.value for one in app.markdown]
+    assert workspace.sessions() == [session]
+    app.button(key="remove_now").click().run()
+    assert not app.exception
+    assert workspace.sessions() == []
+    assert queued(workspace) == []
+    assert film.is_file()
+
+
+def test_an_uploaded_video_goes_with_its_session(workspace: Workspace, film: Path, other: Path) -> None:
+    """Nobody else has a copy in view; but a link among the uploads must not reach out of them."""
+    stored = workspace.home / "footage" / "0a1b2c.mp4"
+    stored.parent.mkdir()
+    shutil.copy(film, stored)
+    uploaded, kept = sessions.add(stored), sessions.add(other)
+    assert sessions.is_uploaded(uploaded)
+    assert not sessions.is_uploaded(kept)
+    for session in (uploaded, kept):
+        sessions.remove(session)
+    assert not stored.exists()
+    assert other.exists()
+
+
+def test_the_standing_of_a_session_comes_from_its_last_job(studio_workspace: Workspace, film: Path) -> None:
+    (looked,) = studio_workspace.sessions()
+    fresh = sessions.add(film)
+    both: list[Session] = [looked, fresh]
+    where = sessions.standings(both)
+    assert [where[session.id].state for session in both] == ["looked", "new"]
+    jobs.submit(studio_workspace, "process", {"session": fresh.id})
+    assert sessions.standings(both)[fresh.id].state == "working"
+
+
+def test_findings_are_made_anew_once_somebody_has_looked(studio_workspace: Workspace) -> None:
+    (session,) = studio_workspace.sessions()
+    before = sessions.findings(studio_workspace.session_for(session.path, {"looked": None}))
+    after = sessions.findings(session)
+    assert len(after) > len(before)
