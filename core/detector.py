@@ -102,6 +102,15 @@ class Example:
     n_frames: int
     """Decoded frames in the video."""
     name: str = ""
+    known: Sequence[Interval] | None = None
+    """Where it is known what is a trick and what is none, such as the moments that somebody reviewed; None for the
+    whole video. Of the rest nothing is learnt."""
+
+    def known_rows(self) -> NDArray[np.bool_]:
+        """Which sampled frames may be learnt from, shape ``(n,)``."""
+        if self.known is None:
+            return np.ones(len(self.table), bool)
+        return frame_mask(self.known, self.n_frames)[self.table["frame"].to_numpy()]
 
 
 class _About(Settings):
@@ -161,7 +170,7 @@ class TrickDetector:
         inside, outside = HIGHER_AND_LOWER if settings.feature_set == "motion" else ((1.0,), (1.0,))
         for number, example in enumerate(examples):
             positive = positive_rows(example, settings.min_overlap_frames)
-            usable = usable_rows(example.table, settings.feature_set)
+            usable = usable_rows(example.table, settings.feature_set) & example.known_rows()
             if rows is not None:
                 usable = usable & rows[number]
             for factor in sorted({*inside, *outside}):
