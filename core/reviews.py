@@ -113,6 +113,11 @@ def rejected(workspace: Workspace, session_id: str) -> tuple[Interval, ...]:
     return tuple(row.found for row in _rows(workspace, session_id) if row.verdict == "reject")
 
 
+def own_labels(workspace: Workspace, session_id: str) -> frozenset[Interval]:
+    """The labels that decisions made; all other labels of the session are a person's."""
+    return frozenset(row.added for row in _rows(workspace, session_id) if row.added)
+
+
 def decide(workspace: Workspace, session_id: str, decisions: Iterable[Decision], author: str | None = None) -> Decided:
     """Keep decisions, and what follows from them for the session's labels, in one revision of source "review".
 

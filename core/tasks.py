@@ -123,45 +123,55 @@ def sample(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
 
 
 def train(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Train a detector on labelled sessions that were processed, and keep it.
+    """Train a detector on sessions that were processed and labelled or reviewed, and keep it.
 
     Args:
-        arguments: ``sessions``, their ids; ``settings``, a :class:`core.settings.TrainSettings`; ``name``, what to
-            call the model.
+        arguments: ``sessions``, their ids, or None for all that teach something, see :mod:`core.corrections`;
+            ``settings``, a :class:`core.settings.TrainSettings`; ``name``, what to call the model; ``wanted_recall``,
+            see :func:`core.training.train`, which need not be there.
 
     Returns:
-        ``model``: its id; ``validation``: see :func:`core.validate.compare`; ``unvalidated``: why there is none.
+        ``model``: its id; ``validation``: see :func:`core.validate.compare`; ``unvalidated``: why there is none;
+        ``untuned``: why the event settings are the defaults; ``skipped``: a sentence on each session that was labelled
+        or reviewed and could not be learnt from.
     """
-    from core import pipeline, training
+    from core import corrections, training
     from core.unseen import kept_unseen
-    from core.validate import Labelled
 
-    labelled, backend = [], ""
-    for session_id in arguments["sessions"]:
-        session = workspace.session(session_id)
-        revision = workspace.labels(session_id)
-        if revision is None or not revision.intervals:
-            raise UserError(f"{session.name} has no labels to learn from: label its tricks, or leave it out.")
-        seen = pipeline.kept(session, workspace, workspace.settings(session_id).guardrails)
-        if seen is None:
-            raise UserError(f"{session.name} was not processed yet: find its tricks first, or leave it out.")
-        labelled.append(Labelled(seen.example(revision.intervals), seen.video.pts_s))
-        backend = seen.backend
-    if not labelled:
-        raise UserError("No session was chosen to train on: choose at least one that has labels.")
+    if arguments["sessions"] is None:
+        report.progress("gathering what was decided", 0.0)
+        taught, skipped = corrections.lessons(
+            workspace, lambda done: report.progress("gathering what was decided", done), report.cancelled
+        )
+    else:
+        chosen = [workspace.session(session_id) for session_id in dict.fromkeys(arguments["sessions"])]
+        taught, skipped = [corrections.lesson_of(workspace, session) for session in chosen], []
+    if not taught:
+        raise UserError(" ".join(["There is no session to train on: label one or review what was found.", *skipped]))
     settings = TrainSettings.model_validate(arguments["settings"])
-    trained = training.train(labelled, settings, backend, report.progress, report.cancelled)
+    videos = {lesson.session.id: lesson.labelled for lesson in taught}
+    trained = training.train(
+        list(videos.values()),
+        settings,
+        [lesson.backend for lesson in taught],
+        report.progress,
+        report.cancelled,
+        arguments.get("wanted_recall"),
+        replayed=True,
+        names=[lesson.session.name for lesson in taught],
+    )
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "model.skops"
         trained.detector.save(bundle)
-        meta = {**trained.meta, "sessions": list(arguments["sessions"])}
-        model = workspace.add_model(bundle, arguments["name"], meta)
+        model = workspace.add_model(bundle, arguments["name"], {**trained.meta, "sessions": list(videos)})
     with suppress(UserError):  # too few labels to leave any out; then the training was not checked either
-        kept_unseen(workspace, model.id, settings, dict(zip(arguments["sessions"], labelled, strict=True)))
+        kept_unseen(workspace, model.id, settings, videos)
     return {
         "model": model.id,
         "validation": trained.detector.meta["validation"],
         "unvalidated": trained.unvalidated,
+        "untuned": trained.untuned,
+        "skipped": skipped,
     }
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.corrections import Taught, taught
 from core.errors import UserError
 from core.pipeline import Look
 from core.records import Session
-from core.settings import FeatureSet, ModelKind, TrainSettings
+from core.settings import EventSettings, FeatureSet, ModelKind, TrainSettings
 from core.tune import scattered
 from pages.widgets import charts
 from pages.widgets.detectors import (
@@ -30,7 +31,7 @@ from pages.widgets.detectors import (
 from pages.widgets.footage import curves, describe, seen
 from pages.widgets.jobs import follow
 from pages.widgets.media import open_workspace
-from pages.widgets.plain_text import escaped
+from pages.widgets.plain_text import count, escaped
 from pages.widgets.session_bar import not_processed, session_bar
 from pages.widgets.tuning import Tuning, tuning
 
@@ -50,8 +51,12 @@ _ESTIMATORS: dict[ModelKind, tuple[str, str]] = {
 }
 
 
-def start_training(session_id: str, sessions: list[str], settings: TrainSettings, name: str) -> None:
-    """Put the training into the queue, for the session that the page shows to use its model."""
+def start_training(session_id: str, sessions: list[str] | None, settings: TrainSettings, name: str) -> None:
+    """Put the training into the queue, for the session that the page shows to use its model.
+
+    Args:
+        sessions: their ids; None for all that teach something.
+    """
     arguments = {"sessions": sessions, "settings": settings.model_dump(), "name": name}
     try:
         st.session_state[_JOB] = jobs.submit(open_workspace(), "train", arguments, session_id).id
@@ -59,16 +64,17 @@ def start_training(session_id: str, sessions: list[str], settings: TrainSettings
         st.session_state["train_error"] = str(error)
 
 
-def learn_from() -> dict[str, str]:
-    """Sessions that can be learned from: name and number of tricks by id."""
+def learn_from() -> dict[str, Taught]:
+    """Sessions that can be learned from, and what there is to learn, by id."""
     workspace = open_workspace()
-    found = {}
-    for session in workspace.sessions():
-        labels = workspace.labels(session.id)
-        if session.facts.get("looked") and labels and labels.intervals:
-            count = len(labels.intervals)
-            found[session.id] = f"{session.name} · {count} {'trick' if count == 1 else 'tricks'}"
-    return found
+    looked = [session.id for session in workspace.sessions() if session.facts.get("looked")]
+    return {one: there for one in looked if (there := taught(workspace, one))}
+
+
+def _counts(there: Taught) -> str:
+    """Such as "3 kept, 1 rejected"."""
+    parts = {"labelled": there.labelled, "kept": there.kept, "rejected": there.rejected}
+    return ", ".join(f"{number} {word}" for word, number in parts.items() if number)
 
 
 def _training(session: Session) -> None:
@@ -76,18 +82,13 @@ def _training(session: Session) -> None:
     ready = learn_from()
     workspace = open_workspace()
     if not ready:
-        st.write("Nothing is labelled yet. Label a handful of tricks, and a detector can be trained on them.")
-        st.page_link("pages/3_label.py", label="Label the tricks", icon=":material/label:")
+        st.write(
+            "Nothing is labelled yet. Review what was found, or label a handful of tricks: a detector learns from it."
+        )
+        with st.container(horizontal=True):
+            st.page_link("pages/5_review.py", label="Review what was found", icon=":material/rate_review:")
+            st.page_link("pages/3_label.py", label="Label the tricks", icon=":material/label:")
         return
-    sessions = st.multiselect(
-        "Sessions to learn from",
-        list(ready),
-        default=[session.id] if session.id in ready else list(ready),
-        format_func=lambda one: ready.get(one, one),
-        key=f"train_sessions_{session.id}",
-        placeholder="Choose labelled sessions",
-        help=f"Labelled and processed: {len(ready)} of {len(workspace.sessions())} sessions.",
-    )
     left, right = st.columns(2)
     with left:
         features = st.selectbox(
@@ -99,16 +100,36 @@ def _training(session: Session) -> None:
         )
     st.caption(f"{_FEATURES[features][1]} {_ESTIMATORS[estimator][1]}")
     models = len(workspace.models())
+    settings = TrainSettings(feature_set=features, model=estimator)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", value=f"Detector {models + 1}", max_chars=80, key=f"train_name_{models}")
         st.button(
-            "Train",
+            "Train on everything",
             type="primary",
             icon=":material/model_training:",
+            disabled=not name.strip(),
+            key="train_everything",
+            on_click=start_training,
+            args=(session.id, None, settings, name.strip()),
+        )
+    st.caption(f"Everything: {count(len(ready), 'session')}, {_counts(sum(ready.values(), Taught()))}.")
+    with st.expander("Choose sessions", icon=":material/checklist:"):
+        names = {one: f"{workspace.session(one).name} · {_counts(there)}" for one, there in ready.items()}
+        sessions = st.multiselect(
+            "Sessions to learn from",
+            list(names),
+            default=[session.id] if session.id in ready else list(names),
+            format_func=lambda one: names.get(one, one),
+            key=f"train_sessions_{session.id}",
+            placeholder="Choose labelled or reviewed sessions",
+            help=f"Processed, and labelled or reviewed: {len(ready)} of {len(workspace.sessions())} sessions.",
+        )
+        st.button(
+            "Train on these",
             disabled=not sessions or not name.strip(),
             key="train_start",
             on_click=start_training,
-            args=(session.id, sessions, TrainSettings(feature_set=features, model=estimator), name.strip()),
+            args=(session.id, sessions, settings, name.strip()),
         )
     if error := st.session_state.pop("train_error", None):
         st.error(escaped(error))
@@ -123,6 +144,8 @@ def _running(session: Session) -> None:
     if job_id is None:
         return
     job = follow(workspace, job_id, "train_follow")
+    for sentence in (job.result or {}).get("skipped", []):
+        st.warning(escaped(sentence))
     # Only what was started here, for this session, is chosen by itself: another tab's training is that tab's.
     if job.state == "done" and job.id == mine and job.session_id == session.id and st.session_state.get(_TAKEN) != mine:
         st.session_state[_TAKEN] = job.id
@@ -153,19 +176,41 @@ def _outcome(model_id: str, made: Bench) -> None:
         st.info("Too little was labelled to leave a part of it out and judge by that: label more tricks.")
     if found:
         st.table(_compared(found, made), alt="The model, the starter, the original's recipe and chance")
-        st.caption(PROTOCOL_WORDS[how or next(iter(PROTOCOLS))])
+        st.caption(f"{PROTOCOL_WORDS[how or next(iter(PROTOCOLS))]} {_at_which_threshold(model_id)}".strip())
     if len(open_workspace().models()) > 1:
         with st.expander("Compare models", icon=":material/compare_arrows:"):
             figure = st.column_config.NumberColumn(format="%.2f")
             table = _models_compared(how or next(iter(PROTOCOLS)))
             st.dataframe(table, hide_index=True, column_config={"Trick F1": figure, "Frame AP": figure})
             st.caption("Each was judged on what was left out of its own training, so compare those of one footage.")
+    curve = model.meta.get("learning_curve")
+    if curve:
+        with st.expander("What your corrections were worth", icon=":material/trending_up:", expanded=True):
+            st.altair_chart(charts.learning(curve), key="train_learning", alt=charts.spoken_learning(curve))
+            st.caption(
+                "Your labels and decisions replayed, the most uncertain first: each figure is of a detector that had "
+                "learnt from so many of them, on footage that none of them came from. False alarms a minute: "
+                f"{_figure(curve[0]['false_alarms_per_minute'])} before, "
+                f"{_figure(curve[-1]['false_alarms_per_minute'])} after the last."
+            )
     parts = [(part.title, part.drop) for part in made.judgements.importance]
     if parts:
         with st.expander("What it goes by", icon=":material/bar_chart:"):
             words = "Average precision lost without " + ", ".join(f"{name}: {drop:.2f}" for name, drop in parts)
             st.altair_chart(charts.importance(parts), key="train_importance", alt=words)
             st.caption("A signal is mixed up among the frames; what the detector loses by it is its weight.")
+
+
+def _at_which_threshold(model_id: str) -> str:
+    """A sentence, where the model came with settings of its own: those were chosen on the tricks that it is judged by,
+    and would flatter it."""
+    usual, own = EventSettings(), detector_of(model_id).events
+    if own == usual:
+        return ""
+    return (
+        f"All are judged at a threshold of {usual.default_threshold:g} and the usual rules. The model's own threshold, "
+        f"{own.default_threshold:g}, was chosen on these tricks and would flatter it."
+    )
 
 
 def _compared(found: Mapping[str, Mapping[str, Any]], made: Bench) -> pd.DataFrame:
@@ -247,7 +292,7 @@ def _page(session: Session, look: Look) -> None:
         return
     left, right = st.columns([5, 7], gap="medium")
     with left, st.container(border=True, key="train_learn"):
-        st.markdown("#### Learn from labels")
+        st.markdown("#### Learn from labels and decisions")
         _training(session)
         _running(session)
     with right, st.container(border=True, key="train_outcome"):

@@ -12,6 +12,7 @@ from streamlit_player import st_player
 from core import previews
 from core.clips import ClipPlan, plan_clips
 from core.errors import UserError
+from core.events import Sampled
 from core.explain import Why
 from core.intervals import Interval
 from core.pipeline import Look
@@ -21,9 +22,11 @@ from core.reviews import reviews
 from core.settings import ClipSettings, SessionSettings
 from core.timecode import clock
 from core.tricks import MAX_STARS, Trick, chosen, tricks
+from core.uncertain import candidates
 from core.video import Video
 from pages.widgets import review
 from pages.widgets.cards import Card, Shown, cards, inside_s, make_card
+from pages.widgets.detectors import STARTER, detector_of
 from pages.widgets.exports import exports
 from pages.widgets.footage import curves, describe, explained, found, seen
 from pages.widgets.media import file_url, footage_url, open_workspace, publish_parts
@@ -51,13 +54,19 @@ def kitchen() -> Background[Preview]:
 
 
 def whys(
-    listed: Sequence[Trick], session: Session, look: Look, settings: SessionSettings, labels: LabelRevision | None
+    listed: Sequence[Trick],
+    below: Sequence[Trick],
+    session: Session,
+    look: Look,
+    settings: SessionSettings,
+    labels: LabelRevision | None,
 ) -> list[str]:
-    """A sentence on each trick."""
+    """A sentence on each trick, those below the threshold last."""
     of_found = _sentences(explained(session, look, settings, None))
     of_missed: dict[tuple[int, int], str] = {}
-    if labels and any(trick.by_hand for trick in listed):
-        of_missed = _sentences(explained(session, look, settings, labels.intervals))
+    true = labels.intervals if labels and any(trick.by_hand for trick in listed) else ()
+    if true or below:
+        of_missed = _sentences(explained(session, look, settings, [*true, *(trick.found for trick in below)]))
     said = []
     for trick in listed:
         place = trick.found.start_frame, trick.found.end_frame
@@ -67,7 +76,7 @@ def whys(
             said.append("You kept it before. The present settings do not find it; it is exported all the same.")
         else:
             said.append(of_found[place])
-    return said
+    return said + [of_missed.get((trick.found.start_frame, trick.found.end_frame), "") for trick in below]
 
 
 def _sentences(whys: Sequence[Why]) -> dict[tuple[int, int], str]:
@@ -217,7 +226,7 @@ def draw_adjusting(
         st.error(escaped(kept.error))
 
     def edited() -> None:
-        review.adjust(workspace, kept, trick, WorkbenchState.of(_BENCH).edit, look.video.n_frames)
+        review.adjust(workspace, kept, trick, WorkbenchState.of(_BENCH).edit, look.video.n_frames, keep=card.below)
 
     workbench(
         _BENCH,
@@ -272,9 +281,19 @@ def clip_knobs(session: Session, clips: ClipSettings) -> None:
 
 
 def draw_bar(
-    kept: Memory, session: Session, wanted: Sequence[Interval], plans: Sequence[ClipPlan], clips: ClipSettings
+    kept: Memory,
+    session: Session,
+    wanted: Sequence[Interval],
+    plans: Sequence[ClipPlan],
+    clips: ClipSettings,
+    *,
+    below: bool,
 ) -> None:
-    """What an export would hold, and the button that starts it."""
+    """What an export would hold, and the button that starts it.
+
+    Args:
+        below: whether there is something that only a lower threshold finds.
+    """
     total_s = sum(plan.end_s - plan.start_s for plan in plans)
     with st.container(key="review_bar", horizontal=True, vertical_alignment="center"):
         parts = [count(len(plans), "clip"), count(len(wanted), "trick"), clock(total_s), clips.mode]
@@ -282,6 +301,7 @@ def draw_bar(
             st.markdown(f"**{' · '.join(parts)}**")
             st.caption(
                 "All that is not rejected; undecided tricks count as kept."
+                + (" What was not found counts once it is kept." if below else "")
                 if wanted
                 else "Everything is left out: keep at least one trick, or ask for fewer stars."
             )
@@ -325,13 +345,25 @@ labels = workspace.labels(session.id)
 made = reviews(workspace, session.id)
 truth = labels.intervals if labels else ()
 listed = tricks(events, made, truth)
-picked = review.picked_trick(kept, listed)
+doubted = candidates(
+    Sampled(
+        probability.index.to_numpy(),
+        look.signals.table["time_s"].to_numpy(),
+        probability.to_numpy(),
+        len(look.video.pts_s),
+    ),
+    settings.events or detector_of(settings.model or STARTER).events,
+)
+below = review.below_threshold(doubted, made, listed)
+picked = review.picked_trick(kept, [*listed, *below])
 if picked is None:
     nothing_found()
     exports(session)
     st.stop()
 wanted = chosen(listed, kept.min_stars)
 plans = plan_clips(wanted, look.video, settings.clips)
+doubts = {(one.event.start_frame, one.event.end_frame): one.doubt for one in doubted}
+shown = [*listed, *below]
 made_cards = [
     make_card(
         trick,
@@ -340,10 +372,14 @@ made_cards = [
         previews.best_frame(trick.kept, probability),
         clip_words(trick, plans),
         sentence,
+        doubts.get((trick.found.start_frame, trick.found.end_frame)),
+        below=number >= len(listed),
     )
-    for trick, sentence in zip(listed, whys(listed, session, look, settings, labels), strict=True)
+    for number, (trick, sentence) in enumerate(
+        zip(shown, whys(listed, below, session, look, settings, labels), strict=True)
+    )
 ]
-card = made_cards[listed.index(picked)]
+card = made_cards[shown.index(picked)]
 if kept.adjusting:
     draw_adjusting(kept, session, look, picked, card, probability)
     st.stop()
@@ -352,5 +388,5 @@ with grid:
     draw_cards(kept, session, look, made_cards, card)
 with side.container(key="review_side"):
     draw_side(kept, session, look.video, picked, card, plans, settings.clips)
-draw_bar(kept, session, wanted, plans, settings.clips)
+draw_bar(kept, session, wanted, plans, settings.clips, below=bool(below))
 exports(session)

@@ -109,3 +109,27 @@ def test_importance_has_a_bar_for_each_signal() -> None:
     """A signal that does harm has none, and is still named."""
     rows = rows_of(charts.importance([("height of the feet", 0.6), ("sound", -0.01)]))
     assert rows == [{"signal": "height of the feet", "drop": 0.6}, {"signal": "sound", "drop": 0.0}]
+
+
+CORRECTED = [
+    {"corrections": count, "tiou": {"0.1": {"f1": f1}, "0.5": {"f1": None}}, "false_alarms_per_minute": 3.0 - f1}
+    for count, f1 in ((0, 0.25), (2, 0.5), (9, 1.0))
+]
+
+
+def test_a_learning_curve_has_a_point_for_each_training() -> None:
+    """What is undefined, such as F1 where nothing was to be found, leaves a gap and breaks nothing."""
+    rows = rows_of(charts.learning(CORRECTED))
+    assert [(row["corrections"], row["f1"]) for row in rows if row["what"] == "Found"] == [
+        (0, 0.25),
+        (2, 0.5),
+        (9, 1.0),
+    ]
+    assert {row["f1"] for row in rows if row["what"] == "Found with its ends"} == {None}
+    assert charts.learning(CORRECTED).to_dict()["encoding"]["x"]["axis"]["values"] == [0, 2, 9]
+
+
+def test_the_learning_curve_can_be_heard() -> None:
+    assert charts.spoken_learning(CORRECTED) == "Trick F1 after 0 corrections 0.25, after 9 corrections 1.00."
+    unknown = [{**CORRECTED[0], "tiou": {"0.1": {"f1": None}, "0.5": {"f1": None}}}]
+    assert charts.spoken_learning(unknown).startswith("Trick F1 after 0 corrections unknown")

@@ -24,7 +24,9 @@ from core.features import FEATURE_SETS
 from core.intervals import Interval, match
 from core.labels import read_labels
 from core.metrics import METRIC_COLUMNS, REASONS
+from core.reviews import Decision, decide
 from core.timecode import clock
+from core.workspace import Workspace
 from sample_data.make_session import Session
 from tests.conftest import COMMAND, Command, Looked, Ran, Trickline
 
@@ -235,7 +237,7 @@ def test_train_tells_how_good_the_model_is(trained: tuple[Path, Ran]) -> None:
     model, ran = trained
     assert ran.code == 0
     told = json.loads(ran.out)
-    assert list(told) == ["model", "validation"]
+    assert list(told) == ["model", "validation", "events"]
     assert model.is_file()
     assert {"starter, untrained", "motion logreg, last 20%"} < set(told["validation"])
     for outcome in told["validation"].values():
@@ -248,6 +250,49 @@ def test_a_trained_model_detects(session: Session, trained: tuple[Path, Ran], tr
     assert result["clips"] == []
     assert len(match(session.intervals, events_of(result), 0.3)) == 2
     assert not (trickline.folder / "clips").exists()
+
+
+def test_everything_in_the_workspace_is_learnt_from(
+    session: Session, trickline: Trickline, at_once: Command, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.mp4"
+    lost.write_bytes(b"not there for long")
+    with Workspace.open(trickline.home) as workspace:
+        (record,) = workspace.sessions()
+        gone = workspace.session_for(lost)
+        workspace.save_labels(gone.id, [Interval(1, 2)], "editor")
+        first, second = (Interval(one.start_frame, one.end_frame) for one in session.intervals)
+        decide(workspace, record.id, [Decision(first, "keep"), Decision(second, "reject")])
+    lost.unlink()
+    options = ("--model", "logreg", "--seed", 1, "--never-miss", 0.9, "--out", "all.skops", "--json")
+    ran = at_once("train", "--all", *options)
+    assert ran.code == 0
+    left_out, untuned = ran.err.splitlines()
+    assert left_out.startswith("trickline: lost was left out. lost was not processed yet")
+    assert untuned.startswith("trickline: Not validated: Leaving one trick out needs at least two labelled tricks")
+    told = json.loads(ran.out)
+    assert told["sessions"] == [record.name]
+    assert told["skipped"] == [left_out.removeprefix("trickline: ")]
+    assert (told["validation"], told["learning_curve"]) == ({}, [])
+    assert told["events"]["default_threshold"] == 0.5
+    with Workspace.open(trickline.home) as workspace:
+        assert workspace.model("all").meta["sessions"] == [record.id]
+    assert at_once("detect", session.video, "--model", "all.skops", "--json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--all",), "No session teaches anything: label one, or review what was found in it."),
+        (("--all", "--label", "ollie"), "--all learns from the workspace: leave out --video, --labels and --label"),
+        ((), "Give a --video with its --labels to learn from, or --all"),
+        (("--labels", "there.csv"), "Give a --video with its --labels to learn from, or --all"),
+    ],
+)
+def test_what_there_is_to_learn_from_has_to_be_said(
+    at_once: Command, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert at_once("train", *arguments).sentence.startswith(sentence)
 
 
 def test_a_model_of_another_stride_warns(session: Session, trained: tuple[Path, Ran], at_once: Command) -> None:
@@ -355,7 +400,10 @@ LOOKING = {"--pose", "--weights", "--stride"}
     [
         ("run", LOOKING | {"VIDEO...", "--labels", "--model", "--threshold", "--mode", "--out", "--json"}),
         ("process", LOOKING | {"VIDEO", "--out", "--json"}),
-        ("train", LOOKING | {"--video", "--labels", "--feature-set", "--model", "--out", "--json"}),
+        (
+            "train",
+            LOOKING | {"--video", "--labels", "--all", "--feature-set", "--model", "--never-miss", "--out", "--json"},
+        ),
         ("detect", LOOKING | {"VIDEO", "--model", "--threshold", "--json"}),
         ("evaluate", LOOKING | {"--labels", "--events", "--json"}),
         ("convert", {"IN", "OUT", "--video"}),

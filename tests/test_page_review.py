@@ -40,12 +40,12 @@ def again(app: AppTest) -> AppTest:
     return app
 
 
-def sent(app: AppTest) -> list[dict[str, Any]]:
-    """The cards that the browser gets."""
+def sent(app: AppTest, *, below: bool = False) -> list[dict[str, Any]]:
+    """The cards that the browser gets: those on the list, or those that only a lower threshold finds."""
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.json)
         if "cards" in data:
-            return list(data["cards"])
+            return [card for card in data["cards"] if card["below"] == below]
     return []
 
 
@@ -156,6 +156,62 @@ def test_one_click_exports_all_and_the_clips_are_listed(studio_workspace: Worksp
     for clip in result["clips"]:
         Path(clip["path"]).unlink()
     assert "not there any more" in words(again(app))
+
+
+# --- what a lower threshold finds
+
+
+def test_what_only_a_lower_threshold_finds_is_asked_about(studio_workspace: Workspace) -> None:
+    app = page()
+    below = sent(app, below=True)
+    assert below
+    for card in below:
+        assert 0.5 / 3 <= card["confidence"] < 0.5
+        assert card["why"].startswith("The probability came no higher than")
+        assert card["clip"] == "in no clip"
+    assert all(card["doubt"] > 0 for card in [*sent(app), *below])
+    assert "What was not found counts once it is kept." in words(app)
+    places = {(card["start"], card["end"]) for card in below}
+    app.button(key="review_export").click()
+    again(app)
+    (job,) = jobs.jobs(studio_workspace)
+    assert not places & {(start, end) for start, end, _ in job.arguments["events"]}
+
+
+def test_what_is_kept_below_the_threshold_is_a_trick_like_any_other(studio_workspace: Workspace) -> None:
+    (session,) = studio_workspace.sessions()
+    before = sent(page(), below=True)
+    first, second = (Interval(card["start"], card["end"], card["label"]) for card in before[:2])
+    decide(studio_workspace, session.id, [Decision(first, "keep"), Decision(second, "reject")])
+    app = page()
+    (kept,) = [card for card in sent(app) if card["verdict"] == "keep"]
+    assert (kept["start"], kept["end"]) == (first.start_frame, first.end_frame)
+    assert kept["clip"].startswith("clip ")
+    newest = studio_workspace.labels(session.id)
+    assert newest
+    assert newest.intervals == (first,)
+    # The rejected one stays where it was asked about, so that it can be taken back.
+    assert [(card["start"], card["verdict"]) for card in sent(app, below=True)] == [
+        (card["start"], "reject" if card["start"] == second.start_frame else "") for card in before[1:]
+    ]
+
+
+def test_what_is_labelled_is_not_asked_about(studio_workspace: Workspace) -> None:
+    (session,) = studio_workspace.sessions()
+    first, *others = sent(page(), below=True)
+    studio_workspace.save_labels(session.id, [Interval(first["start"], first["end"])], "editor")
+    assert [card["start"] for card in sent(page(), below=True)] == [card["start"] for card in others]
+
+
+def test_moving_the_edges_of_what_was_not_found_keeps_it(studio_workspace: Workspace) -> None:
+    (session,) = studio_workspace.sessions()
+    memory = Memory(session.id)
+    review.pick(memory, {"start": 100, "end": 120, "label": "trick", "action": "edit"})
+    edit = {"editor": "w", "seq": 1, "items": [[96, 121, "trick"]]}
+    review.adjust(studio_workspace, memory, Trick(Interval(100, 120)), edit, 600, keep=True)
+    newest = studio_workspace.labels(session.id)
+    assert newest
+    assert newest.intervals == (Interval(96, 121),)
 
 
 # --- what the browser sends

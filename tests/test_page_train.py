@@ -13,6 +13,7 @@ from core import jobs, pipeline, tasks
 from core.errors import UserError
 from core.intervals import Interval
 from core.records import job_table
+from core.reviews import Decision, decide
 from core.settings import EventSettings
 from core.workspace import Workspace
 from pages.widgets import detectors, tuning
@@ -277,15 +278,17 @@ def test_the_line_on_the_curve_can_be_dragged(labelled: Workspace, bench: Bench)
 # Training and models
 
 
-def test_a_training_is_asked_for_with_what_was_chosen(labelled: Workspace) -> None:
+@pytest.mark.parametrize("button", ["Train on everything", "Train on these"])
+def test_a_training_is_asked_for_with_what_was_chosen(labelled: Workspace, button: str) -> None:
     (only,) = labelled.sessions()
     app = page()
     app.selectbox(key="train_features").set_value("temporal")
     app.selectbox(key="train_estimator").set_value("logreg")
     app.run()
-    press(app, "Train")
+    press(app, button)
     (job,) = jobs.jobs(labelled)
-    assert (job.kind, job.arguments["sessions"], job.arguments["name"]) == ("train", [only.id], "Detector 1")
+    chosen = None if button == "Train on everything" else [only.id]
+    assert (job.kind, job.arguments["sessions"], job.arguments["name"]) == ("train", chosen, "Detector 1")
     settings = job.arguments["settings"]
     assert (settings["feature_set"], settings["model"]) == ("temporal", "logreg")
     assert any(button.label == "Cancel" for button in app.button)
@@ -301,6 +304,49 @@ def test_nothing_is_trained_without_sessions_or_a_name(labelled: Workspace, unse
         app.text_input(key="train_name_0").set_value("  ")
     sound(app.run())
     assert app.button(key="train_start").disabled
+    assert app.button(key="train_everything").disabled == (unset == "name")
+
+
+def test_the_page_says_what_everything_is(labelled: Workspace, session: Drawn) -> None:
+    (only,) = labelled.sessions()
+    assert "Everything: 1 session, 2 labelled." in texts(page())
+    near = Interval(session.intervals[0].start_frame, session.intervals[0].end_frame + 1)
+    decide(labelled, only.id, [Decision(near, "keep"), Decision(Interval(5, 20), "reject")])
+    app = page()
+    assert "Everything: 1 session, 2 labelled, 1 kept, 1 rejected." in texts(app)
+    assert app.multiselect(key=f"train_sessions_{only.id}").options == ["session · 2 labelled, 1 kept, 1 rejected"]
+
+
+def test_a_review_alone_is_enough_to_train_on(studio_workspace: Workspace) -> None:
+    (only,) = studio_workspace.sessions()
+    decide(studio_workspace, only.id, [Decision(Interval(130, 141), "keep"), Decision(Interval(368, 381), "reject")])
+    assert "Everything: 1 session, 1 kept, 1 rejected." in texts(page())
+    made = tasks.train(studio_workspace, {"sessions": None, "settings": {"model": "logreg"}, "name": "x"}, Quiet())
+    choose_model(only.id, made["model"])
+    sound(page())
+
+
+def test_what_was_left_out_of_a_training_is_said(labelled: Workspace) -> None:
+    (only,) = labelled.sessions()
+    job = jobs.submit(labelled, "train", {"sessions": None, "settings": {}, "name": "x"}, only.id, start=False)
+    with labelled.database.transaction() as db:
+        result = {"model": train(labelled), "skipped": ["<b>lost</b> was left out. Its video is gone."]}
+        db.execute(update(job_table).where(job_table.c.id == job.id).values(state="done", result=result))
+    assert escaped("<b>lost</b> was left out. Its video is gone.") in texts(page(train_job=job.id))
+
+
+def test_what_the_corrections_were_worth_is_drawn(labelled: Workspace) -> None:
+    """As the training stored it: the page computes nothing."""
+    (only,) = labelled.sessions()
+    app = page()
+    assert "What your corrections were worth" not in [expander.label for expander in app.expander]
+    kept = labelled.model(train(labelled))
+    point = {"tiou": {"0.1": {"f1": 0.5}, "0.5": {"f1": None}}, "false_alarms_per_minute": 2.0}
+    curve = [{"corrections": 0, **point}, {"corrections": 5, **point}]
+    choose_model(only.id, labelled.add_model(kept.path, "x", {**kept.meta, "learning_curve": curve}).id)
+    app = page()
+    assert "What your corrections were worth" in [expander.label for expander in app.expander]
+    assert "on footage that none of them came from" in texts(app)
 
 
 def test_a_finished_training_is_used_at_once(labelled: Workspace, bench: Bench) -> None:

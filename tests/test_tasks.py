@@ -18,6 +18,7 @@ from core.ffmpeg import FFmpegError
 from core.intervals import Interval
 from core.jobs import LANES
 from core.records import Session as Record
+from core.reviews import Decision, decide
 from core.settings import ClipSettings, EventSettings, SessionSettings, TrainSettings
 from core.video import Video
 from core.workspace import Workspace
@@ -207,7 +208,7 @@ def arguments_for(*session_ids: str, name: str = "mine") -> dict[str, Any]:
 def test_a_trained_model_is_kept_with_how_good_it_is(studio_workspace: Workspace, labelled: Record) -> None:
     report = Watching()
     made = tasks.train(studio_workspace, arguments_for(labelled.id), report)
-    assert report.steps == ["training", "checking"]
+    assert report.steps == ["training", "tuning", "checking"]
     checked = [fraction for step, fraction, _ in report.told if step == "checking"]
     assert checked == pytest.approx([number / 6 for number in range(1, 7)])  # two recipes, two tricks and the last part
     model = studio_workspace.model(made["model"])
@@ -232,18 +233,44 @@ def test_a_model_of_one_trick_says_why_it_is_not_validated(
     assert studio_workspace.model(made["model"])
 
 
-@pytest.mark.parametrize("step", ["training", "checking"])
-def test_training_stops_when_it_is_told(studio_workspace: Workspace, labelled: Record, step: str) -> None:
+@pytest.mark.parametrize(
+    ("step", "told"), [("gathering what was decided", 1), ("training", 3), ("tuning", 4), ("checking", 5)]
+)
+def test_training_stops_when_it_is_told(studio_workspace: Workspace, labelled: Record, step: str, told: int) -> None:
     report = Watching(stop_at=step)
     with pytest.raises(Cancelled):
-        tasks.train(studio_workspace, arguments_for(labelled.id), report)
-    assert len(report.told) <= 2
+        tasks.train(studio_workspace, {**arguments_for(), "sessions": None}, report)
+    assert len(report.told) == told
     assert studio_workspace.models() == []
+
+
+def test_everything_is_trained_on_but_what_is_gone(
+    studio_workspace: Workspace, labelled: Record, tmp_path: Path
+) -> None:
+    new = studio_workspace.session_for(empty_plaza(tmp_path / "plaza.avi"))
+    studio_workspace.save_labels(new.id, [Interval(1, 2)], source="editor")
+    made = tasks.train(studio_workspace, {**arguments_for(), "sessions": None}, Watching())
+    assert studio_workspace.model(made["model"]).meta["sessions"] == [labelled.id]
+    (sentence,) = made["skipped"]
+    assert sentence.startswith("plaza was left out. plaza was not processed yet")
+
+
+def test_a_review_is_learnt_from_where_it_was_made(studio_workspace: Workspace, record: Record) -> None:
+    """One trick kept, one rejected, nothing else found: the whole video is known then."""
+    decide(studio_workspace, record.id, [Decision(Interval(130, 141), "keep"), Decision(Interval(368, 381), "reject")])
+    made = tasks.train(studio_workspace, arguments_for(record.id), Watching())
+    assert made["untuned"].startswith("The threshold and the event rules stay at their defaults. Leaving one trick out")
+    detector = TrickDetector.load(studio_workspace.model(made["model"]).path)
+    assert detector.events == EventSettings()
+    seen = pipeline.kept(record, studio_workspace)
+    assert seen
+    probability = pipeline.find(seen, detector)[1]
+    assert probability.loc[130:141].max() > 0.5 > probability.loc[368:381].max()
 
 
 def test_what_cannot_be_trained_on(studio_workspace: Workspace, record: Record, tmp_path: Path) -> None:
     """Each sentence says which session and what to do."""
-    with pytest.raises(UserError, match="No session was chosen"):
+    with pytest.raises(UserError, match="There is no session to train on: label one or review what was found"):
         tasks.train(studio_workspace, arguments_for(), Watching())
     with pytest.raises(UserError, match=f"{record.name} has no labels to learn from: label its tricks"):
         tasks.train(studio_workspace, arguments_for(record.id), Watching())

@@ -33,8 +33,8 @@ _HTML = """
     <div class="filters" role="group" aria-label="Show"></div>
     <label>Sort by
       <select class="order">
-        <option value="confidence">confidence</option><option value="time">time</option>
-        <option value="stars">stars</option>
+        <option value="confidence">surest first</option><option value="uncertain">most uncertain first</option>
+        <option value="time">in time</option><option value="stars">stars</option>
       </select>
     </label>
     <button type="button" class="undo quietly" aria-keyshortcuts="U">Undo</button>
@@ -99,6 +99,10 @@ class Card:
     """Which clip it comes into, such as ``clip 2 of 5``."""
     why: str
     """A sentence."""
+    doubt: float | None = None
+    """How far the confidence is from the threshold, in log-odds; None if it is not known."""
+    below: bool = False
+    """Whether only a lower threshold finds it: it is shown where the most uncertain come first, and nowhere else."""
 
     @property
     def id(self) -> str:
@@ -190,13 +194,24 @@ def take(workspace: Workspace, session_id: str, message: object) -> Taken | None
     return Taken((editor, seq), decide(workspace, session_id, decisions) if decisions else None)
 
 
-def make_card(trick: Trick, video: Video, settings: ClipSettings, still: int, clip: str, why: str) -> Card:
+def make_card(
+    trick: Trick,
+    video: Video,
+    settings: ClipSettings,
+    still: int,
+    clip: str,
+    why: str,
+    doubt: float | None = None,
+    below: bool = False,
+) -> Card:
     """The card of a trick: it loops what a clip of this trick alone would show.
 
     Args:
         still: the frame that stands for it.
         clip: which clip it comes into.
         why: a sentence on it.
+        doubt: how far its confidence is from the threshold, in log-odds.
+        below: whether only a lower threshold finds it.
     """
     (plan,) = plan_clips([trick.kept], video, settings)
     start_s, end_s = float(video.pts_s[trick.kept.start_frame]), video.end_of(trick.kept.end_frame)
@@ -215,6 +230,8 @@ def make_card(trick: Trick, video: Video, settings: ClipSettings, still: int, cl
         trick.stars,
         clip,
         why,
+        doubt,
+        below,
     )
 
 

@@ -21,6 +21,8 @@ PICK = "pick"
 
 _QUIET, _AMBER, _TEAL = "#9AA0AA", "#FFB000", "#2DD4BF"
 _HEIGHT = 250
+_OVERLAPS = {"Found": "0.1", "Found with its ends": "0.5"}
+"""What a tIoU asks, in words."""
 _COLOURS = alt.Color(
     "what:N",
     scale=alt.Scale(domain=[FRAMES, EVENTS], range=[_TEAL, _AMBER]),
@@ -77,6 +79,55 @@ def importance(drops: Sequence[tuple[str, float]]) -> Any:
         alt.Y("signal:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
         tooltip=[alt.Tooltip("signal:N", title="Signal"), alt.Tooltip("drop:Q", title="Lost", format=".3f")],
     ).properties(height=22 * len(rows) + 40)
+
+
+def learning(curve: Sequence[Mapping[str, Any]]) -> Any:
+    """F1 over the number of corrections, at the tIoU that asks whether a trick was found and at that for its ends.
+
+    Args:
+        curve: of :meth:`core.learning_curve.Point.to_json`, in order.
+    """
+    rows = pd.DataFrame(
+        [
+            {
+                "what": what,
+                "corrections": point["corrections"],
+                "f1": point["tiou"][tiou]["f1"],
+                "alarms": point["false_alarms_per_minute"],
+            }
+            for what, tiou in _OVERLAPS.items()
+            for point in curve
+        ]
+    )
+    names = list(_OVERLAPS)
+    legend = alt.Legend(title=None, orient="top", symbolType="stroke")
+    colour = alt.Color("what:N", scale=alt.Scale(domain=names, range=[_AMBER, _TEAL]), legend=legend)
+    dash = alt.StrokeDash("what:N", scale=alt.Scale(domain=names, range=[[1, 0], [5, 3]]), legend=None)
+    figures = [
+        alt.Tooltip("what:N", title="Of"),
+        alt.Tooltip("corrections:Q", title="Corrections"),
+        alt.Tooltip("f1:Q", title="F1", format=".2f"),
+        alt.Tooltip("alarms:Q", title="False alarms a minute", format=".2f"),
+    ]
+    drawn = _base(rows).mark_line(point=alt.OverlayMarkDef(size=50, filled=True), strokeWidth=2)
+    whole = alt.Axis(values=[point["corrections"] for point in curve], format="d")
+    return drawn.encode(
+        alt.X("corrections:Q", title="Corrections", axis=whole),
+        alt.Y("f1:Q", scale=_SHARE, title="Trick F1"),
+        colour,
+        dash,
+        tooltip=figures,
+    ).properties(height=_HEIGHT)
+
+
+def spoken_learning(curve: Sequence[Mapping[str, Any]]) -> str:
+    """For those who cannot see the chart: where it begins and where it ends."""
+    first, last = (
+        f"after {point['corrections']} corrections {'unknown' if f1 is None else f'{f1:.2f}'}"
+        for point in (curve[0], curve[-1])
+        for f1 in (point["tiou"]["0.1"]["f1"],)
+    )
+    return f"Trick F1 {first}, {last}."
 
 
 def picked(state: Any) -> float | None:

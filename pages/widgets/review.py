@@ -13,11 +13,15 @@ from core.errors import UserError
 from core.intervals import Interval
 from core.reviews import Decision, decide, undo
 from core.settings import ClipSettings
-from core.tricks import Trick
+from core.tricks import Review, Trick, Verdict, matched, nested
+from core.uncertain import Candidate
 from core.workspace import Workspace
 from pages.widgets.cards import picked_interval, take, trimmed
 from pages.widgets.workbench import Document
 
+MOST_BELOW = 60
+"""So many are asked about of what only a lower threshold finds, the most uncertain: an hour of pushing has hundreds,
+and after as many answers it is time to train again."""
 _MEMORY = "review_memory"
 
 
@@ -100,8 +104,15 @@ def pick(kept: Memory, value: object) -> None:
         begin_adjusting(kept, interval)
 
 
-def adjust(workspace: Workspace, kept: Memory, trick: Trick, edit: object, n_frames: int) -> None:
-    """The workbench sent new bounds. Whatever else was drawn or removed there is not of this page."""
+def adjust(
+    workspace: Workspace, kept: Memory, trick: Trick, edit: object, n_frames: int, *, keep: bool = False
+) -> None:
+    """The workbench sent new bounds. Whatever else was drawn or removed there is not of this page.
+
+    Args:
+        keep: whether that keeps the trick, too: nobody moves the edges of what is none, and what is not found is
+            exported only if it was kept.
+    """
     kept.error = None
     if kept.adjusting is None or not isinstance(edit, dict):
         return
@@ -109,7 +120,7 @@ def adjust(workspace: Workspace, kept: Memory, trick: Trick, edit: object, n_fra
     if not (isinstance(editor, str) and isinstance(seq, int)) or kept.adjusting.ack == (editor, seq):
         return
     bounds = trimmed(edit.get("items"), trick.kept, n_frames) or (trick.kept.start_frame, trick.kept.end_frame)
-    if not _set_bounds(workspace, kept, trick, bounds):
+    if not _set_bounds(workspace, kept, trick, bounds, "keep" if keep else None):
         return
     revision = kept.adjusting.revision + 1
     as_sent = edit.get("items") == [[*bounds, trick.found.label]]
@@ -173,9 +184,30 @@ def picked_trick(kept: Memory, listed: Sequence[Trick]) -> Trick | None:
     return max(listed, key=lambda trick: (trick.confidence or 0.0, -trick.found.start_frame), default=None)
 
 
-def _set_bounds(workspace: Workspace, kept: Memory, trick: Trick, bounds: tuple[int, int]) -> bool:
+def below_threshold(doubted: Sequence[Candidate], made: Sequence[Review], listed: Sequence[Trick]) -> list[Trick]:
+    """What only a lower threshold finds, with what was decided on it, without what is on the list for another reason:
+    because it was kept, or labelled by a person. An export takes nothing of it until it is kept, which puts it there.
+
+    Args:
+        doubted: of :func:`core.uncertain.candidates`.
+
+    Returns:
+        Some of the ``MOST_BELOW`` most uncertain, in this order.
+    """
+    below = [one.event for one in doubted if not one.found][:MOST_BELOW]
+    places = [Interval(event.start_frame, event.end_frame, event.label) for event in below]
+    return [
+        Trick(place, review, event.confidence)
+        for event, place, review in zip(below, places, matched(places, made), strict=True)
+        if not any(nested(place, trick.found) or nested(place, trick.kept) for trick in listed)
+    ]
+
+
+def _set_bounds(
+    workspace: Workspace, kept: Memory, trick: Trick, bounds: tuple[int, int], verdict: Verdict | None = None
+) -> bool:
     try:
-        decided = decide(workspace, kept.session, [Decision(trick.found, kept=bounds)])
+        decided = decide(workspace, kept.session, [Decision(trick.found, verdict, kept=bounds)])
     except UserError as error:
         kept.error = str(error)
         return False

@@ -1,6 +1,7 @@
 // One card: the picture, its loop, and what is decided on it.
 
 const MARKS = { '': 'Found', keep: '✓ Kept', reject: '✕ Rejected' };
+const BELOW = 'Not found: below the threshold';
 
 class Card {
   wanted = new Set(); // why it should play: hovered, focused
@@ -62,8 +63,9 @@ class Card {
     this.why.title = facts.why;
     this.clip.textContent = facts.clip;
     this.sure.textContent = facts.confidence === null ? facts.origin : facts.confidence.toFixed(2);
-    this.state.textContent = MARKS[facts.verdict];
-    this.row.className = `row ${facts.verdict || 'undecided'}`;
+    const unfound = facts.below && !facts.verdict;
+    this.state.textContent = unfound ? BELOW : MARKS[facts.verdict];
+    this.row.className = `row ${facts.verdict || 'undecided'}${unfound ? ' below' : ''}`;
     this.keep.ariaPressed = facts.verdict === 'keep';
     this.reject.ariaPressed = facts.verdict === 'reject';
     this.keep.ariaLabel = `Keep ${facts.at}`;
@@ -75,7 +77,8 @@ class Card {
       star.ariaLabel = `${place + 1} ${place ? 'stars' : 'star'} for ${facts.at}`;
     });
     const sure = facts.confidence === null ? facts.origin : `confidence ${facts.confidence.toFixed(2)}`;
-    this.cell.ariaLabel = `${facts.label}, ${facts.at}, ${facts.frames}, ${sure}, ${words(facts)}. ${facts.why}`;
+    const said = unfound ? BELOW.toLowerCase() : words(facts);
+    this.cell.ariaLabel = `${facts.label}, ${facts.at}, ${facts.frames}, ${sure}, ${said}. ${facts.why}`;
     this.mark();
     if (moved && this.video) this.rewind();
   }

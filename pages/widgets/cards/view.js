@@ -5,6 +5,7 @@ const RESEND_MS = 4000;
 const FILTERS = { all: 'All', open: 'Undecided', keep: 'Kept', reject: 'Rejected' };
 const ORDERS = {
   confidence: (a, b) => (b.confidence ?? -1) - (a.confidence ?? -1) || a.start - b.start,
+  uncertain: (a, b) => !!a.verdict - !!b.verdict || (a.doubt ?? 99) - (b.doubt ?? 99) || a.start - b.start,
   time: (a, b) => a.start - b.start,
   stars: (a, b) => b.stars - a.stars || ORDERS.confidence(a, b),
 };
@@ -99,16 +100,19 @@ class View {
     this.layout();
   }
 
+  // What a lower threshold would find is asked about where the most uncertain come first, and is no part of the rest.
+  get there() {
+    return [...this.cards.values()].filter(({ facts }) => !facts.below || this.prefs.order === 'uncertain');
+  }
+
   get shown() {
     const { filter } = this.prefs;
-    return [...this.cards.values()].filter(
-      ({ facts }) => filter === 'all' || facts.verdict === (filter === 'open' ? '' : filter),
-    );
+    return this.there.filter(({ facts }) => filter === 'all' || facts.verdict === (filter === 'open' ? '' : filter));
   }
 
   // Put the cards that are to be seen into the page, without moving those that are there.
   layout() {
-    const { shown } = this;
+    const { shown, there } = this;
     for (const card of this.cards.values()) if (!shown.includes(card)) card.away();
     shown.forEach((card, place) => {
       if (this.grid.children[place] !== card.row) this.grid.insertBefore(card.row, this.grid.children[place] ?? null);
@@ -118,14 +122,16 @@ class View {
     this.current = shown.includes(this.current) ? this.current : shown[0];
     for (const card of shown) card.tabbable(card === this.current);
     this.grid.setAttribute('aria-rowcount', shown.length);
-    const count = (verdict) => [...this.cards.values()].filter(({ facts }) => facts.verdict === verdict).length;
-    const counts = { all: this.cards.size, open: count(''), keep: count('keep'), reject: count('reject') };
+    const count = (verdict) => there.filter(({ facts }) => facts.verdict === verdict).length;
+    const counts = { all: there.length, open: count(''), keep: count('keep'), reject: count('reject') };
     for (const each of this.filters.children) {
       each.textContent = `${FILTERS[each.name]} ${counts[each.name]}`;
       each.setAttribute('aria-pressed', this.prefs.filter === each.name);
     }
     this.none.hidden = shown.length > 0;
-    this.none.textContent = this.cards.size ? `Nothing here. ${this.cards.size} under All.` : 'Nothing to review.';
+    const below = this.cards.size - there.length;
+    const rest = there.length ? `${there.length} under All.` : below && `Sort by most uncertain first to see ${below}.`;
+    this.none.textContent = rest ? `Nothing here. ${rest}` : 'Nothing to review.';
   }
 
   // --- decisions
@@ -142,7 +148,7 @@ class View {
       this.layout();
       this.say();
     }
-    const open = [...this.cards.values()].filter(({ facts }) => !facts.verdict).length;
+    const open = this.there.filter(({ facts }) => !facts.verdict).length;
     this.tell(`${card.facts.at}: ${words(after)}. ${open} undecided.`);
     const movesOn = 'verdict' in change && !undoing && this.prefs.advance;
     if (held && (movesOn || !this.shown.includes(card))) (next ?? this.current)?.focus();
