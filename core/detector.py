@@ -1,7 +1,8 @@
 """Detectors: from signals to the probability of a trick in each sampled frame.
 
-``HopRule`` needs no labels: it is the starter. ``TrickDetector`` is trained, and kept as a bundle: a skops file,
-which is data and never runs code when it is opened (https://skops.readthedocs.io); a pickle is refused.
+``HopRule`` knows nothing but hops. ``TrickDetector`` is trained; :func:`starter` is one that was trained on many
+skaters and comes with Trickline. Bundles are data and never run code when they are opened: a network is kept as NumPy
+arrays, scikit-learn's estimators as a skops file (https://skops.readthedocs.io); a pickle is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,8 +25,9 @@ from numpy.typing import NDArray
 from core.atomic import atomic_path
 from core.errors import UserError
 from core.features import features, usable_rows
-from core.intervals import Interval, frame_mask
+from core.intervals import Interval, frame_mask, from_mask
 from core.metrics import hop, with_amplitude
+from core.network import Network
 from core.settings import EventSettings, Settings, TrainSettings
 
 HOP_TORSOS = 0.5
@@ -34,6 +37,16 @@ HIGHER_AND_LOWER = ((0.5, 0.7, 1.0, 1.4, 2.0), (0.5, 0.7, 1.0))
 """Factors by which the motion of frames in tricks, and of frames outside, is repeated in training. A lower jump is
 still a jump and a softer push still a push; without this a forest that has seen two tricks takes the height of the
 lower one for the limit. Leave-one-trick-out on the reference session: 1 of 3 found without, 3 of 3 with, none wrong."""
+PLAYBACKS = (1.0, 1.5, 2.25, 3.4, 5.0)
+"""How many times faster the footage is looked at, in turn: slow motion is found at the rate that undoes it."""
+_TAUGHT_AT = (0.8, 1.0, 1.6, 2.5, 4.0)
+"""At which rates footage without tricks teaches, so that a stroll played fast is not taken for a trick."""
+_ORDINARY_S = (0.12, 0.75, 1.0)
+"""A trick teaches at rates at which it lasts no shorter than the first and no longer than the last; at other rates than
+1 only if it is in slow motion, which is longer than the second."""
+_APART_S = 0.5
+_MOMENTS_A_SECOND = 2.0  # a trick lasts half a second
+STARTER = Path(__file__).parent / "starter" / "starter.npz"
 _EDGE = 0.3  # the part of its height at which a hop begins and ends
 _RATE_TOLERANCE = 1.5
 _BUNDLE_VERSION = 1
@@ -165,31 +178,25 @@ class TrickDetector:
         Raises:
             UserError: no frame of a trick, or nothing but tricks, is left to learn from.
         """
-        matrices, answers = [], []
-        columns: tuple[str, ...] = ()
-        inside, outside = HIGHER_AND_LOWER if settings.feature_set == "motion" else ((1.0,), (1.0,))
-        for number, example in enumerate(examples):
-            positive = positive_rows(example, settings.min_overlap_frames)
-            usable = usable_rows(example.table, settings.feature_set) & example.known_rows()
-            if rows is not None:
-                usable = usable & rows[number]
-            for factor in sorted({*inside, *outside}):
-                matrix, columns = features(with_amplitude(example.table, factor), settings.feature_set)
-                wanted = usable & ((positive & (factor in inside)) | (~positive & (factor in outside)))
-                matrices.append(matrix[wanted])
-                answers.append(positive[wanted])
-        x, y = np.concatenate(matrices), np.concatenate(answers)
-        if len(np.unique(y)) < 2:
+        lessons = [
+            lesson
+            for number, example in enumerate(examples)
+            for lesson in _lessons(example, settings, None if rows is None else rows[number])
+        ]
+        x, y = np.concatenate([lesson.x for lesson in lessons]), np.concatenate([lesson.y for lesson in lessons])
+        adapted = settings.model == "adapted"
+        if len(np.unique(y)) < 2 and not (adapted and len(y)):  # an adapted one knows already what a trick is
             lacking = "no frame inside a labelled trick" if not y.any() else "no frame outside the labelled tricks"
             raise UserError(f"There is {lacking} to learn from: label tricks, and leave footage without them between.")
-        x[:, np.isnan(x).all(axis=0)] = 0.0  # boosting cannot bin a column without a value, such as silent footage has
-        estimator = _estimator(settings)
+        seconds = np.concatenate([np.full(len(lesson.y), 1 / lesson.rate) for lesson in lessons])
+        columns = lessons[0].columns
         with _one_thread():
-            estimator.fit(x, y)
+            estimator = _fitted(settings, x, y, seconds)
         made_with = {name: version(name) for name in ("scikit-learn", "skops", "numpy")}
         rate = float(np.nanmedian([sampling_rate(example.table) for example in examples]))
         known = {"sampling_rate": rate, "videos": [e.name for e in examples], "versions": made_with, **(meta or {})}
-        return cls(estimator, settings, events or EventSettings(), columns, known)
+        usual = starter().events if adapted else EventSettings()
+        return cls(estimator, settings, events or usual, columns, known)
 
     def predict_proba(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """See :class:`Detector`.
@@ -197,20 +204,21 @@ class TrickDetector:
         Raises:
             UserError: the footage lacks features that the detector was trained with.
         """
-        matrix, columns = features(table, self.settings.feature_set)
-        if columns != self.columns:
-            raise UserError("This model was trained with other features than this version makes: train it again.")
         usable = usable_rows(table, self.settings.feature_set)
-        probability = np.full(len(table), np.nan)
-        if usable.any():
-            probability[usable] = self._judge(matrix[usable])[:, 1]
+        probability = self._at_playback(table, usable, 1.0)
+        if self.settings.feature_set == "kinematics":
+            for playback in PLAYBACKS[1:]:
+                probability = _with_slower(
+                    probability, self._at_playback(table, usable, playback), table["time_s"].to_numpy()
+                )
         return probability
 
     def warnings_for(self, table: pd.DataFrame, pose: str) -> list[str]:
         """In which ways footage differs from what the detector was made for, each in a sentence."""
         found = []
         rate, trained = sampling_rate(table), float(self.meta["sampling_rate"])
-        if max(rate / trained, trained / rate) > _RATE_TOLERANCE:
+        even = self.settings.feature_set == "kinematics"  # made on a clock of their own
+        if not even and max(rate / trained, trained / rate) > _RATE_TOLERANCE:
             found.append(
                 f"The model was trained at {trained:.1f} sampled frames a second, this footage has {rate:.1f}: "
                 "change the stride."
@@ -228,14 +236,18 @@ class TrickDetector:
         Raises:
             UserError: the folder cannot be written to.
         """
-        import skops.io
-
         about = _About(
             bundle=_BUNDLE_VERSION, settings=self.settings, events=self.events, columns=self.columns, meta=self.meta
-        )
-        content = {"estimator": self.estimator, "about": about.model_dump_json()}
+        ).model_dump_json()
         with atomic_path(path) as temporary:
-            skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
+            if isinstance(self.estimator, Network):
+                with temporary.open("wb") as file:  # given a name, NumPy would add an ending to it
+                    np.savez_compressed(file, about=np.array(about), **self.estimator.arrays())
+            else:
+                import skops.io
+
+                content = {"estimator": self.estimator, "about": about}
+                skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: Path) -> TrickDetector:
@@ -244,17 +256,10 @@ class TrickDetector:
         Raises:
             UserError: not a bundle, of a newer version, or holding anything but the known parts of a detector.
         """
-        import skops.io
-
         if not path.is_file():
             raise UserError(f"{path} does not exist: give the path of a model that trickline train wrote.")
         try:
-            foreign = set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED)
-            if foreign:
-                raise UserError(
-                    f"{path.name} holds {sorted(foreign)[0]}, which no Trickline model does: do not use it."
-                )
-            content = skops.io.load(path, trusted=list(_TRUSTED))
+            content = _network_bundle(path) or _skops_bundle(path)
             if json.loads(content["about"])["bundle"] != _BUNDLE_VERSION:
                 raise UserError(f"{path.name} was made by another version of Trickline: train it again.")
             about = _About.model_validate_json(content["about"])
@@ -266,6 +271,15 @@ class TrickDetector:
             raise UserError(f"{path.name} is not a Trickline model: use a file that trickline train wrote.") from error
         return detector
 
+    def _at_playback(self, table: pd.DataFrame, usable: NDArray[np.bool_], playback: float) -> NDArray[np.float64]:
+        matrix, columns = features(table, self.settings.feature_set, playback)
+        if columns != self.columns:
+            raise UserError("This model was trained with other features than this version makes: train it again.")
+        probability = np.full(len(table), np.nan)
+        if usable.any():
+            probability[usable] = self._judge(matrix[usable])[:, 1]
+        return probability
+
     def _judge(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         with _one_thread():
             return np.asarray(self.estimator.predict_proba(matrix))
@@ -275,6 +289,78 @@ class TrickDetector:
         judged = self._judge(np.full((1, len(self.columns)), np.nan, np.float32))
         if judged.shape != (1, 2) or not float(self.meta["sampling_rate"]) > 0:
             raise ValueError("not a detector of tricks")
+
+
+@cache
+def starter() -> Detector:
+    """The detector that comes with Trickline, trained on many skaters; the rule of hops where its file is missing."""
+    return TrickDetector.load(STARTER) if STARTER.exists() else HopRule()
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """Rows to learn from."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.bool_]
+    columns: tuple[str, ...]
+    rate: float
+    """Rows a second."""
+
+
+def _lessons(example: Example, settings: TrainSettings, rows: NDArray[np.bool_] | None) -> list[_Lesson]:
+    """What one video teaches, also with its movements higher, lower, faster and slower where that is no less true."""
+    positive = positive_rows(example, settings.min_overlap_frames)
+    usable = usable_rows(example.table, settings.feature_set) & example.known_rows()
+    if rows is not None:
+        usable = usable & rows
+    rate = sampling_rate(example.table)
+    if settings.feature_set != "kinematics":
+        inside, outside = HIGHER_AND_LOWER if settings.feature_set == "motion" else ((1.0,), (1.0,))
+        made = []
+        for factor in sorted({*inside, *outside}):
+            matrix, columns = features(with_amplitude(example.table, factor), settings.feature_set)
+            wanted = usable & ((positive & (factor in inside)) | (~positive & (factor in outside)))
+            made.append(_Lesson(matrix[wanted], positive[wanted], columns, rate))
+        return made
+    pairs = [(1.0, 1.0)] if settings.model == "adapted" else [(1.0, r) for r in _TAUGHT_AT] + [(0.7, 1.0), (1.4, 1.0)]
+    made = []
+    for factor, playback in pairs:
+        matrix, columns = features(with_amplitude(example.table, factor), settings.feature_set, playback)
+        teaching = _teaching_rows(example, positive, playback)
+        wanted = usable & (teaching if factor <= 1.0 else teaching & positive)
+        if playback != 1.0:
+            wanted &= positive | (np.arange(len(wanted)) % 2 == 0)  # neighbours say nearly the same
+        made.append(_Lesson(matrix[wanted], positive[wanted], columns, rate))
+    return made
+
+
+def _teaching_rows(example: Example, positive: NDArray[np.bool_], playback: float) -> NDArray[np.bool_]:
+    """All rows outside tricks, and those in tricks that look like tricks at this rate."""
+    frame, time_s = example.table["frame"].to_numpy(), example.table["time_s"].to_numpy()
+    shortest, slow, longest = _ORDINARY_S
+    rows = ~positive
+    for trick in example.truth:
+        inside = (frame >= trick.start_frame) & (frame <= trick.end_frame)
+        if inside.any():
+            lasts_s = float(np.ptp(time_s[inside])) + 1 / sampling_rate(example.table)
+            if shortest <= lasts_s / playback <= longest and (playback == 1.0 or lasts_s > slow):
+                rows |= inside
+    return rows
+
+
+def _with_slower(
+    probability: NDArray[np.float64], played: NDArray[np.float64], time_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """With what is found at a faster playback alone; what a slower one has found keeps its bounds."""
+    made = probability.copy()
+    found_s = time_s[np.nan_to_num(probability) >= 0.5]
+    for run in from_mask(np.nan_to_num(played) >= 0.5):
+        first, last = run.start_frame, run.end_frame
+        near = np.searchsorted(found_s, [time_s[first] - _APART_S, time_s[last] + _APART_S])
+        if near[0] == near[1]:
+            made[first : last + 1] = np.fmax(made[first : last + 1], played[first : last + 1])
+    return made
 
 
 def positive_rows(example: Example, min_overlap_frames: int) -> NDArray[np.bool_]:
@@ -302,6 +388,43 @@ def _one_thread() -> Any:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     return threadpool_limits(1)
+
+
+def _fitted(settings: TrainSettings, x: NDArray[np.float32], y: NDArray[np.bool_], seconds: NDArray[np.float64]) -> Any:
+    """The estimator that the settings ask for, trained.
+
+    Args:
+        seconds: how much footage each row stands for.
+    """
+    if settings.model == "adapted":
+        base = starter()
+        if not isinstance(base, TrickDetector):
+            raise UserError("The starter's file is missing, so it cannot be adapted: reinstall Trickline.")
+        return base.estimator.adapted(x, y, _MOMENTS_A_SECOND * seconds)
+    if settings.model == "network":
+        weight = np.where(y, 0.5 * (~y).sum() / y.sum(), 1.0)
+        return Network.fit(x, y, weight, settings.seed)
+    x[:, np.isnan(x).all(axis=0)] = 0.0  # boosting cannot bin a column without a value, such as silent footage has
+    return _estimator(settings).fit(x, y)
+
+
+def _network_bundle(path: Path) -> dict[str, Any] | None:
+    """The content of a network's bundle; None if it is none."""
+    if not zipfile.is_zipfile(path) or "about.npy" not in zipfile.ZipFile(path).namelist():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        named = {name: stored[name] for name in stored.files}
+    return {"about": str(named["about"]), "estimator": Network.of_arrays(named)}
+
+
+def _skops_bundle(path: Path) -> dict[str, Any]:
+    import skops.io
+
+    foreign = set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED)
+    if foreign:
+        raise UserError(f"{path.name} holds {sorted(foreign)[0]}, which no Trickline model does: do not use it.")
+    content: dict[str, Any] = skops.io.load(path, trusted=list(_TRUSTED))
+    return content
 
 
 def _estimator(settings: TrainSettings) -> Any:

@@ -3,7 +3,8 @@
     >>> matrix, names = features(signals.table, "motion")                    # doctest: +SKIP
 
 ``basic``, ``temporal``, ``rich`` and ``rich_temporal`` are made of tuck_ratio and the pose's quality alone, as the
-original classifier's; ``motion`` adds how the body moves against the background. Windows are set in seconds, so that
+original classifier's; ``motion`` adds how the body moves against the background; ``kinematics`` looks at the same
+movement on an even clock, at any playback rate (:mod:`core.kinematics`). Windows are set in seconds, so that
 footage of 24, 30 and 60 frames a second gives the same features.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.kinematics import kinematics
 from core.metrics import EDGE_S, METRIC_COLUMNS
 from core.settings import FeatureSet
 
@@ -39,18 +41,23 @@ apart, so that no training frame holds anything of a test frame. Who the skater 
 are settled over longer times."""
 
 
-def features(table: pd.DataFrame, feature_set: FeatureSet) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def features(
+    table: pd.DataFrame, feature_set: FeatureSet, playback: float = 1.0
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """The features of each sampled frame.
 
     Args:
         table: :attr:`core.metrics.Signals.table`.
+        playback: how many times faster than it was filmed the footage is looked at; ``kinematics`` alone can.
 
     Returns:
         A float32 matrix of shape ``(n, k)``, NaN where something was not seen, and the ``k`` names: first the signals
         themselves; in the sets that look around then ``<signal>_<mean, std, min or max>_<half width>s`` and
         ``<signal>_<since or until>_0.2s``, the change from 0.2 s ago and to 0.2 s later. ``audio_onset`` is in the
-        motion set if the table has it.
+        motion set if the table has it. Of ``kinematics`` see there.
     """
+    if feature_set == "kinematics":
+        return kinematics(table, playback)
     columns = _columns(table, feature_set)
     matrix = np.column_stack(list(columns.values())).astype(np.float32)
     # A ratio over a vanishing torso is no measurement, and no estimator takes infinity.
@@ -64,7 +71,7 @@ def usable_rows(table: pd.DataFrame, feature_set: FeatureSet) -> NDArray[np.bool
     The sets made of pose alone know only frames that passed the guardrails. Motion is known wherever the body was
     followed, which is also where the skater leaves the frame in the middle of a trick.
     """
-    if feature_set == "motion":
+    if feature_set in {"motion", "kinematics"}:
         return table["hop_ankle"].notna().to_numpy() | table["hop_hip"].notna().to_numpy()
     return (table["rejected"] == "").to_numpy()
 

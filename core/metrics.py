@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,15 @@ MOTION_COLUMNS = (
     "leg_extension", "body_scale", "camera_dx", "camera_dy", "camera_zoom", "camera_agreement",
 )  # fmt: skip
 
+PATH_COLUMNS = (
+    "feet_up", "left_foot_up", "right_foot_up", "hips_up", "shoulders_up", "head_up", "feet_x", "hips_x",
+    "feet_path", "hips_path", "tilt", "stance", "torso", "leg_conf", "camera_speed",
+)  # fmt: skip
+"""Where the body is against the background, in torso lengths from anywhere, up being positive; the numbers of the
+unbroken stretches over which feet and hips were followed (-1 nowhere); the torso's lean (radians), the feet's distance
+along the ground and the torso, in torso lengths; confidence in the legs; how fast the background passes, torso lengths
+a second."""
+
 HOP_WINDOW_S = 0.4
 """An ollie rises and falls within this, each way (seconds)."""
 HOP_SLOW_WINDOW_S = 1.6
@@ -61,7 +71,7 @@ _THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the p
 
 _AMPLITUDES = (
     "hop_ankle", "hop_ankle_slow", "hop_hip", "hop_feet", "ankle_vy", "ankle_ay", "hip_vy", "hip_ay", "shoulder_vy",
-    "ankle_vx",
+    "ankle_vx", "feet_up", "left_foot_up", "right_foot_up", "hips_up", "shoulders_up", "head_up",
 )  # fmt: skip
 
 
@@ -70,7 +80,8 @@ class Signals:
     """What was measured on one video with one choice of stride and backend."""
 
     table: pd.DataFrame
-    """One row per sampled frame: METRIC_COLUMNS, MOTION_COLUMNS, ``person`` and ``rejected`` (a reason, or empty)."""
+    """One row per sampled frame: METRIC_COLUMNS, MOTION_COLUMNS, PATH_COLUMNS, ``person`` and ``rejected`` (a reason,
+    or empty)."""
     boxes: NDArray[np.float64]
     """The skater's, shape ``(n, 4)``: x1, y1, x2, y2 in 0..1, NaN where he is not seen."""
     rows: NDArray[np.int64]
@@ -116,7 +127,7 @@ def signals(
     columns = {"frame": camera.frame, "time_s": camera.time_s}
     columns |= _metrics(keypoints, boxes, score, aspect)
     columns |= _motion(keypoints, person, camera, aspect)
-    table = pd.DataFrame({name: columns[name] for name in (*METRIC_COLUMNS, *MOTION_COLUMNS)})
+    table = pd.DataFrame({name: columns[name] for name in (*METRIC_COLUMNS, *MOTION_COLUMNS, *PATH_COLUMNS)})
     table["person"] = person
     table["rejected"] = _rejected(table, boxes, guardrails)
     return Signals(table, boxes, row)
@@ -211,11 +222,19 @@ def _motion(
     time_s = camera.time_s
     paths = {
         name: background_path(place, camera, scale, shot, person)
-        for name, place in (("feet", feet), ("left", left), ("right", right), ("hip", hip), ("shoulder", shoulder))
+        for name, place in (
+            ("feet", feet),
+            ("left", left),
+            ("right", right),
+            ("hip", hip),
+            ("shoulder", shoulder),
+            ("head", points[:, 0]),
+        )
     }
     speed = {name: _slope(path.xy, path.segment, time_s) for name, path in paths.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         extension = _length(feet - hip) / scale
+        passed = np.hypot(np.nan_to_num(camera.dx), np.nan_to_num(camera.dy)) / np.diff(time_s, prepend=np.nan)
     hop_left, hop_right = (hop_height(paths[side], time_s, HOP_WINDOW_S) for side in ("left", "right"))
     return {
         "hop_ankle": hop_height(paths["feet"], time_s, HOP_WINDOW_S),
@@ -234,6 +253,26 @@ def _motion(
         "camera_dy": camera.dy,
         "camera_zoom": camera.scale,
         "camera_agreement": camera.agreement,
+        **_paths(paths),
+        "tilt": np.abs(np.arctan2((shoulder - hip)[:, 0], (hip - shoulder)[:, 1])),
+        "stance": np.abs((left - right)[:, 0]) / scale,
+        "torso": _length(hip - shoulder) / scale,
+        "leg_conf": keypoints[:, 11:, 2].mean(axis=1),
+        "camera_speed": np.nan_to_num(passed) / np.maximum(scale, 1e-3),
+    }
+
+
+def _paths(paths: dict[str, BackgroundPath]) -> dict[str, NDArray[Any]]:
+    names = {
+        "feet": "feet_up", "left": "left_foot_up", "right": "right_foot_up", "hip": "hips_up",
+        "shoulder": "shoulders_up", "head": "head_up",
+    }  # fmt: skip
+    return {
+        **{name: -paths[point].xy[:, 1] for point, name in names.items()},
+        "feet_x": paths["feet"].xy[:, 0],
+        "hips_x": paths["hip"].xy[:, 0],
+        "feet_path": paths["feet"].segment,
+        "hips_path": paths["hip"].segment,
     }
 
 

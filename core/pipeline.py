@@ -47,7 +47,7 @@ Progress = Callable[[Step, float], None]
 """Called with the step and how much of it is done, 0 to 1."""
 Cancel = Callable[[], bool]
 
-_LOOK_VERSION = 1
+_LOOK_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion"]
-ModelKind = Literal["rf", "logreg", "gb"]
+FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "kinematics"]
+ModelKind = Literal["rf", "logreg", "gb", "network", "adapted"]
 PoseBackend = Literal["auto", "movenet", "yolo"]
 CutMode = Literal["exact", "fast"]
 

@@ -1,8 +1,8 @@
 """From a video to its pose table and camera table, in parts that survive a stop.
 
-A decoder and the camera's motion run in the calling thread while the network works in others. Every part of 256 sampled
-frames is written before the next begins, and starts its corner tracking anew, so a run that was stopped carries on at
-its last part and ends with the very same tables.
+A decoder, the camera's motion and second looks run in the calling thread while the network works in others. Every part
+of 256 sampled frames is written before the next begins, and starts what goes from frame to frame anew, so a run that
+was stopped carries on at its last part and ends with the very same tables.
 """
 
 from __future__ import annotations
@@ -19,21 +19,26 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from core.atomic import atomic_path, make_folder
 from core.errors import Cancelled
 from core.motion import LONG_SIDE, CameraMotion, MotionEstimator
 from core.pose import People, PoseEstimator
+from core.pose.closer import LONG_SIDE as CLOSE_LONG_SIDE
+from core.pose.closer import CloserLook
 from core.pose.runtime import WORKERS
 from core.pose.subject import link
 from core.pose.table import CameraTable, PoseTable
-from core.video import Video
+from core.video import Picture, Video
 
 PART_FRAMES = 256
 """Sampled frames in a part: at 15 a second a stop loses at most 17 s of footage."""
 _REPORT_FRAMES = 16
 """Sampled frames between two reports: a few times a second."""
-_AHEAD = 4 * WORKERS  # pictures that wait for the network: bounds the memory
+_AHEAD = WORKERS + 4  # pictures that wait for the network: bounds the memory
+_SURELY_SOMEBODY = 0.2
+"""The motion's corners keep off people of this score."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of frames done and of all frames."""
@@ -108,10 +113,7 @@ def _look(
 ) -> Iterator[_Looked]:
     """Every sampled frame from the ``begin``-th on."""
     cv2.setNumThreads(1)  # the threads belong to the network
-    size = video.fit(estimator.long_side)
-    small = video.fit(LONG_SIDE)
-    motion = MotionEstimator()
-    waiting: deque[tuple[int, float, CameraMotion, Future[People]]] = deque()
+    size, small = video.fit(estimator.long_side), video.fit(LONG_SIDE)
 
     def timed(image: np.ndarray) -> People:
         started = time.perf_counter()
@@ -119,7 +121,8 @@ def _look(
         seconds.pose += time.perf_counter() - started
         return people
 
-    last_gray, part = None, -1
+    watcher = _Watcher(video, estimator, frames, seconds)
+    waiting: deque[tuple[Picture, NDArray[np.uint8], Future[People]]] = deque()
     clock = time.perf_counter()
     start = frames[max(0, begin - 1)] if begin < len(frames) else video.n_frames
     for picture in video.pictures(frames.step, start):
@@ -127,27 +130,51 @@ def _look(
         gray = np.asarray(
             cv2.cvtColor(cv2.resize(image, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8
         )
-        now = time.perf_counter()
-        seconds.decode += now - clock
-        number = picture.index // frames.step
-        if number // PART_FRAMES != part:
-            part = number // PART_FRAMES
-            motion.reset()
-            if last_gray is not None:
-                motion.step(last_gray)
-        moved = motion.step(gray)
-        last_gray = gray
-        clock = time.perf_counter()
-        seconds.motion += clock - now
-        if number < begin:
-            continue
-        waiting.append((picture.index, picture.time_s, moved, pool.submit(timed, image)))
+        seconds.decode += time.perf_counter() - clock
+        if picture.index // frames.step < begin:
+            watcher.start_after(gray)
+        else:
+            waiting.append((picture, gray, pool.submit(timed, image)))
         if len(waiting) >= _AHEAD:
-            index, time_s, earlier, people = waiting.popleft()
-            yield index, time_s, earlier, people.result()
-            clock = time.perf_counter()
-    for index, time_s, earlier, people in waiting:
-        yield index, time_s, earlier, people.result()
+            yield watcher.look(*waiting.popleft())
+        clock = time.perf_counter()
+    while waiting:
+        yield watcher.look(*waiting.popleft())
+
+
+class _Watcher:
+    """What goes from one frame to the next, in their order."""
+
+    def __init__(self, video: Video, estimator: PoseEstimator, frames: range, seconds: Seconds) -> None:
+        self._step, self._seconds = frames.step, seconds
+        self._motion = MotionEstimator()
+        self._closer = CloserLook(estimator, video.info.width / video.info.height)
+        self._large = video.fit(min(CLOSE_LONG_SIDE, max(video.info.width, video.info.height)))
+        self._last_gray: NDArray[np.uint8] | None = None
+        self._part = -1
+
+    def start_after(self, gray: NDArray[np.uint8]) -> None:
+        """The part that comes follows on this picture."""
+        self._last_gray = gray
+
+    def look(self, picture: Picture, gray: NDArray[np.uint8], first: Future[People]) -> _Looked:
+        """The camera's motion to this picture, and the people in it."""
+        people = first.result()
+        started = time.perf_counter()
+        part = picture.index // self._step // PART_FRAMES
+        if part != self._part:
+            self._part = part
+            self._motion.reset()
+            self._closer.reset()
+            if self._last_gray is not None:
+                self._motion.step(self._last_gray)
+        moved = self._motion.step(gray, people.boxes[people.score >= _SURELY_SOMEBODY])
+        self._last_gray = gray
+        now = time.perf_counter()
+        people = self._closer.people(people, moved, picture.time_s, lambda: picture.rgb(*self._large))
+        self._seconds.motion += now - started
+        self._seconds.pose += time.perf_counter() - now
+        return picture.index, picture.time_s, moved, people
 
 
 def _tables(looked: Iterable[_Looked], frames: range, done: int) -> Iterator[tuple[PoseTable, CameraTable]]:

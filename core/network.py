@@ -1,0 +1,164 @@
+"""A small neural network over the features of a frame: what the starter is, and how it is adapted to a camera.
+
+    >>> network = Network.fit(x, y, weight, seed=42)                         # doctest: +SKIP
+    >>> closer = network.adapted(x_here, y_here, weight_here)                # doctest: +SKIP
+
+A network is a few perceptrons of two hidden layers, whose logits are averaged. It is kept as plain arrays and answers
+with NumPy alone, so that the studio starts without scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MEMBERS = 3
+"""Perceptrons that are averaged: on 133 clips of unseen skaters a third fewer false alarms than one."""
+HIDDEN = (48, 24)
+_EPOCHS = 15
+_BATCH = 512
+_STEP = 2e-3
+_DECAY = 0.3
+_NOISE = 0.1
+"""Spread of what is added to each standardised feature in training: poses are not that exact."""
+_CLIP = 4.0
+_PULL = 2.0
+"""How strongly an adaptation is held to what the network knew, in moments: see :meth:`Network.adapted`."""
+
+_Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Weights of the averaged perceptrons."""
+
+    center: NDArray[np.float32]
+    """What each feature usually is, shape ``(k,)``; it also stands in for what was not measured."""
+    spread: NDArray[np.float32]
+    members: tuple[tuple[_Layer, ...], ...]
+    """For each perceptron its hidden layers: weights of shape ``(inputs, outputs)`` and biases."""
+    output: NDArray[np.float64]
+    """Weights of the last hidden units of all the perceptrons, shape ``(MEMBERS * HIDDEN[-1],)``."""
+    bias: float
+
+    @classmethod
+    def fit(cls, x: NDArray[np.float32], y: NDArray[np.bool_], weight: NDArray[np.float64], seed: int) -> Network:
+        """Train from nothing.
+
+        Args:
+            x: features, shape ``(n, k)``, NaN where not measured.
+            y: shape ``(n,)``.
+            weight: of each row, shape ``(n,)``.
+        """
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+
+        low, center, high = np.nan_to_num(np.nanpercentile(x, (10, 50, 90), axis=0)).astype(np.float32)
+        spread = np.maximum((high - low) / 2.56, np.float32(1e-3))
+        known = _standardised(x, center, spread)
+        members, outputs, biases = [], [], []
+        for member in range(MEMBERS):
+            rng = np.random.default_rng((seed, member))
+            perceptron = MLPClassifier(
+                HIDDEN, alpha=_DECAY, batch_size=min(_BATCH, len(x)), learning_rate_init=_STEP, max_iter=_EPOCHS,
+                random_state=seed + member, tol=0.0, n_iter_no_change=_EPOCHS,
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # so many epochs are wanted, and no more
+                noise = _NOISE * rng.standard_normal(known.shape, np.float32)
+                perceptron.fit(known + noise, y, sample_weight=weight / weight.mean())
+            layers = zip(perceptron.coefs_, perceptron.intercepts_, strict=True)
+            *hidden, (last, bias) = [(w.astype(np.float32), b.astype(np.float32)) for w, b in layers]
+            members.append(tuple(hidden))
+            outputs.append(last[:, 0])
+            biases.append(bias[0])
+        output = np.concatenate(outputs).astype(np.float64) / MEMBERS
+        return cls(center, spread, tuple(members), output, float(np.mean(biases)))
+
+    def predict_proba(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities of no and of yes, shape ``(n, 2)``, as scikit-learn's classifiers give them."""
+        logit = self.hidden(x) @ self.output + self.bias
+        yes = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+        return np.stack([1 - yes, yes], axis=1)
+
+    def hidden(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What the last hidden units of all the perceptrons make of the features, shape ``(n, MEMBERS * units)``."""
+        known = _standardised(x, self.center, self.spread)
+        made = []
+        for layers in self.members:
+            units = known
+            for weight, bias in layers:
+                units = np.maximum(units @ weight + bias, 0)
+            made.append(units)
+        return np.concatenate(made, axis=1).astype(np.float64)
+
+    def calibrated(self, logit: NDArray[np.float64], y: NDArray[np.bool_]) -> Network:
+        """With probabilities that mean what they say (Platt, Probabilistic outputs for support vector machines, 1999).
+
+        Args:
+            logit: of frames that a network trained like this one had not seen, shape ``(n,)``.
+            y: whether each was in a trick.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        platt = LogisticRegression(C=1e6).fit(logit[:, None], y)
+        slope = float(platt.coef_[0, 0])
+        return replace(self, output=slope * self.output, bias=slope * self.bias + float(platt.intercept_[0]))
+
+    def adapted(self, x: NDArray[np.float32], y: NDArray[np.bool_], weight: NDArray[np.float64]) -> Network:
+        """The same network with its last layer fitted to new footage, held to what it was.
+
+        The likelihood of the new frames and a Gaussian prior around the old weights are maximised together (Chelba and
+        Acero, Adaptation of maximum entropy capitalizer, EMNLP 2004), so that a few corrections move it a little, many
+        move it far, and none of what it learnt before is needed.
+
+        Args:
+            weight: of each row; those of one corrected moment add up to about 1.
+        """
+        from scipy.optimize import minimize
+
+        units = np.column_stack([self.hidden(x), np.ones(len(x))])
+        before = np.append(self.output, self.bias)
+        scale = np.append(np.maximum(units[:, :-1].std(axis=0), 0.1), 1.0)
+        sign = np.where(y, 1.0, -1.0)
+
+        def loss(step: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            margin = sign * (units @ (before + step / scale))
+            slope = -weight * sign / (1 + np.exp(np.clip(margin, -60, 60)))
+            value = (weight * np.logaddexp(0, -margin)).sum() + _PULL / 2 * (step**2).sum()
+            return float(value), (slope @ units) / scale + _PULL * step
+
+        found = minimize(loss, np.zeros(len(before)), jac=True, method="L-BFGS-B")
+        after = before + found.x / scale
+        return replace(self, output=after[:-1], bias=float(after[-1]))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything by name, for a file; the inverse of :meth:`of_arrays`."""
+        named: dict[str, NDArray[Any]] = {
+            "center": self.center, "spread": self.spread, "output": self.output, "bias": np.float64(self.bias),
+        }  # fmt: skip
+        for number, layers in enumerate(self.members):
+            for depth, (weight, bias) in enumerate(layers):
+                named |= {f"weight_{number}_{depth}": weight, f"bias_{number}_{depth}": bias}
+        return named
+
+    @classmethod
+    def of_arrays(cls, named: dict[str, NDArray[Any]]) -> Network:
+        """Raises KeyError or ValueError where something is missing or does not fit together."""
+        members = []
+        while f"weight_{len(members)}_0" in named:
+            layers: list[_Layer] = []
+            while (key := f"{len(members)}_{len(layers)}") and f"weight_{key}" in named:
+                layers.append((named[f"weight_{key}"], named[f"bias_{key}"]))
+            members.append(tuple(layers))
+        return cls(named["center"], named["spread"], tuple(members), named["output"], float(named["bias"]))
+
+
+def _standardised(
+    x: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return np.clip(np.nan_to_num((x - center) / spread), -_CLIP, _CLIP).astype(np.float32)
