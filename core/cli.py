@@ -255,7 +255,7 @@ def evaluate(
     These are the starter, the motion model and the original's recipe, each on what it was not trained on.
     """
     from core import pipeline, validate
-    from core.detector import Detector, HopRule, TrickDetector
+    from core.detector import Detector, TrickDetector, starter
     from core.evaluate import event_metrics, format_table
     from core.labels import read_labels
     from core.labels.label_set import check_within
@@ -267,7 +267,7 @@ def evaluate(
         check_target(report)
     if (model or threshold is not None) and not (report and video):
         raise UserError("--model and --threshold tell a report why something was found: add --report and --video.")
-    detector: Detector = TrickDetector.load(model) if model else HopRule()
+    detector: Detector = TrickDetector.load(model) if model else starter()
     found = read_labels(events, video=video, may_be_empty=True)
     path = video or Path(found.name or "")
     if not video and not path.is_file():

@@ -126,6 +126,17 @@ class Example:
         return frame_mask(self.known, self.n_frames)[self.table["frame"].to_numpy()]
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Rows to learn from."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.bool_]
+    columns: tuple[str, ...]
+    rate: float
+    """Rows a second."""
+
+
 class _About(Settings):
     """What a bundle says about its estimator."""
 
@@ -181,8 +192,25 @@ class TrickDetector:
         lessons = [
             lesson
             for number, example in enumerate(examples)
-            for lesson in _lessons(example, settings, None if rows is None else rows[number])
+            for lesson in lessons_of(example, settings, None if rows is None else rows[number])
         ]
+        rate = float(np.nanmedian([sampling_rate(example.table) for example in examples]))
+        known = {"sampling_rate": rate, "videos": [e.name for e in examples], **(meta or {})}
+        return cls.taught(lessons, settings, events, known)
+
+    @classmethod
+    def taught(
+        cls,
+        lessons: Sequence[Lesson],
+        settings: TrainSettings,
+        events: EventSettings | None,
+        meta: dict[str, Any],
+    ) -> TrickDetector:
+        """As :meth:`fit`, from what :func:`lessons_of` made of the videos.
+
+        Raises:
+            UserError: as :meth:`fit`.
+        """
         x, y = np.concatenate([lesson.x for lesson in lessons]), np.concatenate([lesson.y for lesson in lessons])
         adapted = settings.model == "adapted"
         if len(np.unique(y)) < 2 and not (adapted and len(y)):  # an adapted one knows already what a trick is
@@ -193,10 +221,8 @@ class TrickDetector:
         with _one_thread():
             estimator = _fitted(settings, x, y, seconds)
         made_with = {name: version(name) for name in ("scikit-learn", "skops", "numpy")}
-        rate = float(np.nanmedian([sampling_rate(example.table) for example in examples]))
-        known = {"sampling_rate": rate, "videos": [e.name for e in examples], "versions": made_with, **(meta or {})}
         usual = starter().events if adapted else EventSettings()
-        return cls(estimator, settings, events or usual, columns, known)
+        return cls(estimator, settings, events or usual, columns, {**meta, "versions": made_with})
 
     def predict_proba(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """See :class:`Detector`.
@@ -297,19 +323,12 @@ def starter() -> Detector:
     return TrickDetector.load(STARTER) if STARTER.exists() else HopRule()
 
 
-@dataclass(frozen=True, eq=False)
-class _Lesson:
-    """Rows to learn from."""
+def lessons_of(example: Example, settings: TrainSettings, rows: NDArray[np.bool_] | None = None) -> list[Lesson]:
+    """What one video teaches, also with its movements higher, lower, faster and slower where that is no less true.
 
-    x: NDArray[np.float32]
-    y: NDArray[np.bool_]
-    columns: tuple[str, ...]
-    rate: float
-    """Rows a second."""
-
-
-def _lessons(example: Example, settings: TrainSettings, rows: NDArray[np.bool_] | None) -> list[_Lesson]:
-    """What one video teaches, also with its movements higher, lower, faster and slower where that is no less true."""
+    Args:
+        rows: which sampled frames may be used, shape ``(n,)``.
+    """
     positive = positive_rows(example, settings.min_overlap_frames)
     usable = usable_rows(example.table, settings.feature_set) & example.known_rows()
     if rows is not None:
@@ -321,7 +340,7 @@ def _lessons(example: Example, settings: TrainSettings, rows: NDArray[np.bool_] 
         for factor in sorted({*inside, *outside}):
             matrix, columns = features(with_amplitude(example.table, factor), settings.feature_set)
             wanted = usable & ((positive & (factor in inside)) | (~positive & (factor in outside)))
-            made.append(_Lesson(matrix[wanted], positive[wanted], columns, rate))
+            made.append(Lesson(matrix[wanted], positive[wanted], columns, rate))
         return made
     pairs = [(1.0, 1.0)] if settings.model == "adapted" else [(1.0, r) for r in _TAUGHT_AT] + [(0.7, 1.0), (1.4, 1.0)]
     made = []
@@ -331,7 +350,7 @@ def _lessons(example: Example, settings: TrainSettings, rows: NDArray[np.bool_] 
         wanted = usable & (teaching if factor <= 1.0 else teaching & positive)
         if playback != 1.0:
             wanted &= positive | (np.arange(len(wanted)) % 2 == 0)  # neighbours say nearly the same
-        made.append(_Lesson(matrix[wanted], positive[wanted], columns, rate))
+        made.append(Lesson(matrix[wanted], positive[wanted], columns, rate))
     return made
 
 

@@ -87,7 +87,7 @@ class _Witness:
         self._frame: NDArray[np.int32] = self._column["frame"]
         self._time_s: NDArray[np.float64] = self._column["time_s"]
         self._pts_s = look.video.pts_s
-        self._by_motion = not isinstance(detector, TrickDetector) or detector.settings.feature_set == "motion"
+        self._by_motion = not isinstance(detector, TrickDetector) or detector.settings.feature_set in {"motion", "kinematics"}
         self._judged = np.isfinite(probability)
         self._tuck_ratio = np.where(self._column["rejected"] == "", self._column["tuck_ratio"], np.nan)
         self._sampled = Sampled(self._frame, self._time_s, probability, len(self._pts_s))

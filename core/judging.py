@@ -68,7 +68,7 @@ def judge(
     """
     videos = {content: video for content in wanted if (video := load(content))}
     if not isinstance(detector, TrickDetector) or model is None:
-        note = "The starter was never trained, so it knows none of these tricks by heart."
+        note = "The starter was trained on other skaters, so it knows none of these tricks by heart."
         return Judgements(
             {
                 content: Judgement(detector.predict_proba(video.example.table), "untrained", note)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.corrections import known_frames
-from core.detector import Detector, Example, HopRule, TrickDetector
+from core.detector import Detector, Example, TrickDetector, starter
 from core.errors import UserError
 from core.evaluate import TIOUS, EventMetrics, event_metrics, pooled
 from core.events import Sampled, find_events
@@ -129,7 +129,7 @@ def worth(
         raise UserError(f"There are {tricks} tricks to judge a replay by, and a curve needs two: label or review more.")
     replays = [list[Point]() for _ in pairs]
     for number, (corrected, judged) in enumerate(pairs):
-        for step, point in enumerate(replay(corrected, judged, start or HopRule(), fit or trained, order), start=1):
+        for step, point in enumerate(replay(corrected, judged, start or starter(), fit or trained, order), start=1):
             replays[number].append(point)
             if progress:
                 progress((number + min(1.0, step / (len(COUNTS) + 1))) / len(pairs))

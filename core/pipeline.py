@@ -14,6 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
 from core.clips import Clip, clip_name, cut_clip, plan_clips
 from core.content import content_id
-from core.detector import Detector, Example, HopRule, TrickDetector
+from core.detector import Detector, Example, TrickDetector, starter
 from core.errors import UserError
 from core.events import find_events
 from core.intervals import Event, Interval
@@ -290,7 +291,7 @@ def run(
             progress("training", 0.0)
         detector = TrickDetector.fit([seen.example(truth)], settings.train, meta={"pose": seen.backend})
     else:
-        detector = HopRule()
+        detector = starter()
     warnings = trained.warnings_for(seen.signals.table, seen.backend) if trained else []
     events, probability = find(seen, detector, settings.threshold)
     clips = cut(events, seen.video, workspace, seen.content, settings.clips, out, progress, cancelled) if out else []
@@ -315,8 +316,9 @@ def detector_for(workspace: Workspace, settings: SessionSettings) -> Detector:
     Raises:
         UserError: its model is gone or damaged.
     """
-    detector: Detector = TrickDetector.load(workspace.model(settings.model).path) if settings.model else HopRule()
+    detector = TrickDetector.load(workspace.model(settings.model).path) if settings.model else starter()
     if settings.events:
+        detector = copy(detector)  # the starter is everybody's
         detector.events = settings.events
     return detector
 

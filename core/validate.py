@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detector import Detector, Example, HopRule, TrickDetector, positive_rows
+from core.detector import Detector, Example, TrickDetector, positive_rows, starter
 from core.errors import Cancelled
 from core.evaluate import EventMetrics, FrameMetrics, event_metrics, format_table, frame_metrics, pooled
 from core.events import find_events
@@ -115,7 +115,7 @@ def report(outcomes: dict[str, Outcome]) -> str:
 
 
 def _starter(video: Labelled) -> NDArray[np.float64]:
-    detector: Detector = HopRule()
+    detector: Detector = starter()
     return detector.predict_proba(video.example.table)
 
 

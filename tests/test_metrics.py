@@ -17,6 +17,7 @@ from core.metrics import (
     CORE_JOINTS,
     METRIC_COLUMNS,
     MOTION_COLUMNS,
+    PATH_COLUMNS,
     REASONS,
     Signals,
     body_scale,
@@ -125,8 +126,8 @@ def test_the_rest_of_the_row() -> None:
 def test_columns_are_the_ones_that_others_rely_on() -> None:
     still = camera(3)
     result = measured(seen(body([0.9] * 3, [0.5] * 3), still), still)
-    assert tuple(result.table.columns) == (*METRIC_COLUMNS, *MOTION_COLUMNS, "person", "rejected")
-    assert tuple(result.movement_metrics.columns) == (*METRIC_COLUMNS, *MOTION_COLUMNS, "person")
+    assert tuple(result.table.columns) == (*METRIC_COLUMNS, *MOTION_COLUMNS, *PATH_COLUMNS, "person", "rejected")
+    assert tuple(result.movement_metrics.columns) == (*METRIC_COLUMNS, *MOTION_COLUMNS, *PATH_COLUMNS, "person")
 
 
 ## Guardrails

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.detector import Detector, HopRule, TrickDetector
+from core.detector import Detector, TrickDetector, starter
 from core.errors import UserError
 from core.evaluate import TIOUS, Counts, EventMetrics, bounds, overlaps
 from core.explain import explain
@@ -153,7 +153,7 @@ class Evaluation:
         if not self.seen:
             return {}
         labelled = Labelled(self.seen.example(self.truth), self.video.pts_s)
-        judged = {STARTER: Judged.of(labelled, HopRule().predict_proba(self.seen.signals.table))}
+        judged = {STARTER: Judged.of(labelled, starter().predict_proba(self.seen.signals.table))}
         try:
             unseen = left_out([labelled], TrainSettings())
         except UserError:

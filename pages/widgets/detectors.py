@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.detector import Detector, HopRule, TrickDetector
+from core.detector import Detector, TrickDetector, starter
 from core.errors import UserError
 from core.judging import Judgements, judge
 from core.pipeline import Look
@@ -45,7 +45,7 @@ def detector_of(model_id: str) -> Detector:
     Raises:
         UserError: the model is gone or damaged.
     """
-    return _opened(model_id, str(open_workspace().model(model_id).path)) if model_id else HopRule()
+    return _opened(model_id, str(open_workspace().model(model_id).path)) if model_id else starter()
 
 
 def tuned(session_id: str, model_id: str) -> EventSettings:
