@@ -50,6 +50,9 @@ STARTER = Path(__file__).parent / "starter" / "starter.npz"
 _EDGE = 0.3  # the part of its height at which a hop begins and ends
 _RATE_TOLERANCE = 1.5
 _BUNDLE_VERSION = 1
+_LARGEST_NETWORK = 50_000_000
+"""Bytes of a network's arrays, unpacked, hundreds of times the starter's: a small file could unpack to more than fits
+into memory."""
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, EOFError, MemoryError, RuntimeError,
     ArithmeticError, LookupError, TypeError, ValueError, AttributeError, ImportError,
@@ -123,7 +126,7 @@ class Example:
         """Which sampled frames may be learnt from, shape ``(n,)``."""
         if self.known is None:
             return np.ones(len(self.table), bool)
-        return frame_mask(self.known, self.n_frames)[self.table["frame"].to_numpy()]
+        return np.asarray(frame_mask(self.known, self.n_frames)[self.table["frame"].to_numpy()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,8 +270,9 @@ class TrickDetector:
         ).model_dump_json()
         with atomic_path(path) as temporary:
             if isinstance(self.estimator, Network):
+                arrays: dict[str, Any] = self.estimator.arrays()
                 with temporary.open("wb") as file:  # given a name, NumPy would add an ending to it
-                    np.savez_compressed(file, about=np.array(about), **self.estimator.arrays())
+                    np.savez_compressed(file, about=np.array(about), **arrays)
             else:
                 import skops.io
 
@@ -429,8 +433,13 @@ def _fitted(settings: TrainSettings, x: NDArray[np.float32], y: NDArray[np.bool_
 
 def _network_bundle(path: Path) -> dict[str, Any] | None:
     """The content of a network's bundle; None if it is none."""
-    if not zipfile.is_zipfile(path) or "about.npy" not in zipfile.ZipFile(path).namelist():
+    if not zipfile.is_zipfile(path):
         return None
+    with zipfile.ZipFile(path) as file:
+        if "about.npy" not in file.namelist():
+            return None
+        if sum(part.file_size for part in file.infolist()) > _LARGEST_NETWORK:
+            raise ValueError("too large for a network")
     with np.load(path, allow_pickle=False) as stored:
         named = {name: stored[name] for name in stored.files}
     return {"about": str(named["about"]), "estimator": Network.of_arrays(named)}

@@ -4,7 +4,9 @@
     >>> whys[0].state, whys[0].sentence                                           # doctest: +SKIP
     ('hit', 'The feet rose 1.32 torso lengths ... Probability 0.87, threshold 0.50.')
 
-The sentences say what was measured, which rule decided, and where there is one the setting that would change it.
+The sentences say what was measured, which rule decided, and where there is one the setting that would change it. The
+rule of hops decides by the height that is measured. A network weighs the whole movement: its sentences say what
+probability it came to, and beside that what was measured there.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ class _Witness:
         self._frame: NDArray[np.int32] = self._column["frame"]
         self._time_s: NDArray[np.float64] = self._column["time_s"]
         self._pts_s = look.video.pts_s
-        self._by_motion = not isinstance(detector, TrickDetector) or detector.settings.feature_set in {"motion", "kinematics"}
+        seen = detector.settings.feature_set if isinstance(detector, TrickDetector) else None
+        self._by_motion = seen in {None, "motion", "kinematics"}
+        self._weighs = seen == "kinematics"
         self._judged = np.isfinite(probability)
         self._tuck_ratio = np.where(self._column["rejected"] == "", self._column["tuck_ratio"], np.nan)
         self._sampled = Sampled(self._frame, self._time_s, probability, len(self._pts_s))
@@ -118,6 +122,8 @@ class _Witness:
 
     def _why_found(self, event: Event) -> str:
         against = f"Probability {self._against(event.confidence)}, threshold {self._threshold(event.confidence)}"
+        if self._weighs:
+            return f"{against}{self._made_of(event)}. {self._what_happened(event)}"
         return f"{self._what_happened(event)} {against}{self._made_of(event)}."
 
     def _why_wrong(self, e: int) -> str:
@@ -242,8 +248,8 @@ class _Witness:
             said.append(f"the {part} rose {height:.2f} torso lengths{quick}, to the top at {where}")
         said += self._legs(first, last)
         if not said:
-            return "The legs hardly folded, as far as they were measured."
-        sentence = ", and ".join(said)
+            said = ["the legs hardly folded, as far as they were measured"]
+        sentence = f"{'measured there: ' if self._weighs else ''}{', and '.join(said)}"
         return f"{sentence[0].upper()}{sentence[1:]}."
 
     def _hop(self, first: int, last: int) -> tuple[str, float, int]:

@@ -21,7 +21,7 @@ from core.unseen import Importance, Unseen, kept_unseen
 from core.validate import Labelled
 from core.workspace import Workspace
 
-Origin = Literal["untrained", "other footage", "left out", "known by heart"]
+Origin = Literal["starter", "other footage", "left out", "known by heart"]
 """How a detector and the footage that it judges are related. The first three give honest figures."""
 
 
@@ -61,7 +61,8 @@ def judge(
         detector: the starter, or that of ``model``.
         model: None for the starter.
         wanted: content ids of the videos; each can be loaded.
-        load: a video and its labels by content id; None if it is gone.
+        load: a video and what is known of it by content id; None if it is gone. Where nothing is known any more its
+            :attr:`core.detector.Example.known` is empty.
 
     Raises:
         UserError: the footage lacks features that the detector was trained with.
@@ -71,7 +72,7 @@ def judge(
         note = "The starter was trained on other skaters, so it knows none of these tricks by heart."
         return Judgements(
             {
-                content: Judgement(detector.predict_proba(video.example.table), "untrained", note)
+                content: Judgement(detector.predict_proba(video.example.table), "starter", note)
                 for content, video in videos.items()
             },
             (),
@@ -117,7 +118,7 @@ def _left_out_of(
     load: Callable[[str], Labelled | None],
 ) -> tuple[Unseen | None, str]:
     """What was left out of the training of a model, or why it cannot be had."""
-    videos = {content: video for content in trained_on if (video := load(content)) and video.example.truth}
+    videos = {content: video for content in trained_on if (video := load(content)) and video.example.known_rows().any()}
     if len(videos) < len(trained_on) or len(videos) < n_known:
         return None, "some of its sessions or their labels are not here any more."
     try:

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.pose.subject import MAX_LOST_S
+
 TICKS_HZ = 30.0
 """Ticks of the even clock a second."""
-REACH_S = 1.5
+REACH_S = 1.6
 """How far to either side a feature looks at ordinary speed, at most (seconds): the mean over a second of hops that look
-half a second far."""
+half a second far, of heights that are smoothed over two ticks."""
 _SMOOTHING_TICKS = 0.6  # a Gaussian: keypoints jitter from frame to frame, a hop lasts ten ticks
 _HOPS_S = (0.2, 0.33, 0.5, 0.8)
 _PARABOLAS_S = (0.17, 0.3)
@@ -36,7 +38,8 @@ def kinematics(table: pd.DataFrame, playback: float = 1.0) -> tuple[NDArray[np.f
 
     Returns:
         A float32 matrix of shape ``(n, k)``, NaN where the body was not followed, and the ``k`` names. Heights are in
-        torso lengths, speeds in torso lengths a second of the faster clock.
+        torso lengths, speeds in torso lengths a second of the faster clock. ``coverage``, the share of the time in
+        which somebody was seen, is known everywhere.
     """
     time_s = table["time_s"].to_numpy(np.float64)
     if not len(time_s):
@@ -55,16 +58,21 @@ def _ticking(table: pd.DataFrame, at: NDArray[np.float64], ticks: NDArray[np.flo
     """The measured signals on the even clock."""
     feet, hips = (table[name].to_numpy(np.int64) for name in ("feet_path", "hips_path"))
     shown = np.zeros(len(table), np.int64)
+    longest = MAX_LOST_S / playback
+
+    def known(name: str, path: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _at_ticks(table[name].to_numpy(np.float64), path, at, ticks, longest)
+
     made: _Signals = {}
     for name in ("feet_up", "left_foot_up", "right_foot_up", "feet_x"):
-        made[name] = _smooth(_at_ticks(table, name, at, ticks, feet))
+        made[name] = _smooth(known(name, feet))
     for name in ("hips_up", "shoulders_up", "head_up", "hips_x"):
-        made[name] = _smooth(_at_ticks(table, name, at, ticks, hips))
+        made[name] = _smooth(known(name, hips))
     for name in ("leg_extension", "tilt", "stance", "leg_conf", "torso"):
-        made[name] = _smooth(_at_ticks(table, name, at, ticks, shown))
-    made["box_conf"] = _at_ticks(table, "box_conf", at, ticks, shown)
+        made[name] = _smooth(known(name, shown))
+    made["box_conf"] = known("box_conf", shown)
     made["seen"] = np.interp(ticks, at, (table["person"].to_numpy() >= 0).astype(np.float64))
-    made["camera"] = _at_ticks(table, "camera_speed", at, ticks, shown) * playback
+    made["camera"] = known("camera_speed", shown) * playback
     return made
 
 
@@ -114,14 +122,20 @@ def _whole_ticks(seconds: float) -> int:
 
 
 def _at_ticks(
-    table: pd.DataFrame, name: str, at: NDArray[np.float64], ticks: NDArray[np.float64], path: NDArray[np.int64]
+    values: NDArray[np.float64],
+    path: NDArray[np.int64],
+    at: NDArray[np.float64],
+    ticks: NDArray[np.float64],
+    longest: float,
 ) -> NDArray[np.float64]:
-    """A signal in straight lines between where it was measured, within each unbroken path; NaN elsewhere."""
-    values = table[name].to_numpy(np.float64)
+    """A signal in straight lines between where it was measured, within each unbroken path and across gaps up to
+    ``longest``; NaN elsewhere."""
     made = np.full(len(ticks), np.nan)
     known = np.flatnonzero(np.isfinite(values) & (path >= 0))
-    for rows in np.split(known, np.flatnonzero(np.diff(path[known])) + 1) if len(known) else []:
-        first, after = np.searchsorted(ticks, at[rows[[0, -1]]] + [-1e-9, 1e-9], side="right")
+    apart = (np.diff(path[known]) != 0) | (np.diff(at[known]) > longest + 1e-9)
+    for rows in np.split(known, np.flatnonzero(apart) + 1) if len(known) else []:
+        # The ticks that are nearest to the first and the last row may lie just outside.
+        first, after = np.searchsorted(ticks, at[rows[[0, -1]]] + np.array([-1, 1]) * (0.5 / TICKS_HZ + 1e-9))
         made[first:after] = np.interp(ticks[first:after], at[rows], values[rows])
     return made
 

@@ -26,7 +26,7 @@ _DECAY = 0.3
 _NOISE = 0.1
 """Spread of what is added to each standardised feature in training: poses are not that exact."""
 _CLIP = 4.0
-_PULL = 2.0
+_PULL = 30.0
 """How strongly an adaptation is held to what the network knew, in moments: see :meth:`Network.adapted`."""
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -57,7 +57,9 @@ class Network:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
 
-        low, center, high = np.nan_to_num(np.nanpercentile(x, (10, 50, 90), axis=0)).astype(np.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of a column without a value, such as feet never seen
+            low, center, high = np.nan_to_num(np.nanpercentile(x, (10, 50, 90), axis=0)).astype(np.float32)
         spread = np.maximum((high - low) / 2.56, np.float32(1e-3))
         known = _standardised(x, center, spread)
         members, outputs, biases = [], [], []
@@ -81,9 +83,12 @@ class Network:
 
     def predict_proba(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of no and of yes, shape ``(n, 2)``, as scikit-learn's classifiers give them."""
-        logit = self.hidden(x) @ self.output + self.bias
-        yes = 1 / (1 + np.exp(-np.clip(logit, -60, 60)))
+        yes = 1 / (1 + np.exp(-np.clip(self.logit(x), -60, 60)))
         return np.stack([1 - yes, yes], axis=1)
+
+    def logit(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The logarithm of the odds of yes, shape ``(n,)``."""
+        return self.hidden(x) @ self.output + self.bias
 
     def hidden(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the last hidden units of all the perceptrons make of the features, shape ``(n, MEMBERS * units)``."""
@@ -139,7 +144,7 @@ class Network:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything by name, for a file; the inverse of :meth:`of_arrays`."""
         named: dict[str, NDArray[Any]] = {
-            "center": self.center, "spread": self.spread, "output": self.output, "bias": np.float64(self.bias),
+            "center": self.center, "spread": self.spread, "output": self.output, "bias": np.array(self.bias),
         }  # fmt: skip
         for number, layers in enumerate(self.members):
             for depth, (weight, bias) in enumerate(layers):
@@ -149,16 +154,38 @@ class Network:
     @classmethod
     def of_arrays(cls, named: dict[str, NDArray[Any]]) -> Network:
         """Raises KeyError or ValueError where something is missing or does not fit together."""
-        members = []
+        members: list[tuple[_Layer, ...]] = []
         while f"weight_{len(members)}_0" in named:
             layers: list[_Layer] = []
             while (key := f"{len(members)}_{len(layers)}") and f"weight_{key}" in named:
                 layers.append((named[f"weight_{key}"], named[f"bias_{key}"]))
             members.append(tuple(layers))
-        return cls(named["center"], named["spread"], tuple(members), named["output"], float(named["bias"]))
+        made = cls(named["center"], named["spread"], tuple(members), named["output"], float(named["bias"]))
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        arrays = self.arrays()
+        if not all(one.dtype.kind == "f" and np.isfinite(one).all() for one in arrays.values()):
+            raise ValueError("weights are finite numbers")
+        expected = {"center": (inputs := self.center.size,), "spread": (inputs,), "bias": ()}
+        units = 0
+        for number, layers in enumerate(self.members):
+            width = inputs
+            for depth, (_, bias) in enumerate(layers):
+                expected[f"weight_{number}_{depth}"] = (width, bias.size)
+                expected[f"bias_{number}_{depth}"] = (width := bias.size,)
+            units += width
+        expected["output"] = (units,)
+        if not self.members or {name: one.shape for name, one in arrays.items()} != expected:
+            raise ValueError("layers do not fit together")
+        if not (self.spread > 0).all():
+            raise ValueError("a spread is positive")
 
 
 def _standardised(
     x: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    return np.clip(np.nan_to_num((x - center) / spread), -_CLIP, _CLIP).astype(np.float32)
+    if x.shape[1:] != center.shape:
+        raise ValueError(f"{x.shape[1:]} features for a network of {center.shape}")  # NumPy might repeat a single one
+    return np.asarray(np.clip(np.nan_to_num((x - center) / spread), -_CLIP, _CLIP), np.float32)

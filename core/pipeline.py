@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
 from core.clips import Clip, clip_name, cut_clip, plan_clips
 from core.content import content_id
-from core.detector import Detector, Example, TrickDetector, starter
+from core.detector import STARTER, Detector, Example, TrickDetector, starter
 from core.errors import UserError
 from core.events import find_events
 from core.intervals import Event, Interval
@@ -37,7 +38,7 @@ from core.pose import SubjectChoice, backends
 from core.pose.extract import Seconds, extract
 from core.pose.table import CameraTable, PoseTable
 from core.records import Session, interval_rows
-from core.settings import ClipSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
+from core.settings import ClipSettings, EventSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
 from core.video import Video
 from core.workspace import Workspace
 
@@ -300,14 +301,21 @@ def run(
 
 def find(seen: Look, detector: Detector, threshold: float | None = None) -> tuple[list[Event], pd.Series]:
     """The events in a video and the probability of a trick by sampled frame."""
-    table = seen.signals.table
-    probability = detector.predict_proba(table)
     settings = detector.events
     if threshold is not None:
         settings = settings.model_copy(update={"default_threshold": threshold})
+    probability = _by_frame(seen, detector.predict_proba(seen.signals.table))
+    return _events(seen, probability, settings), probability
+
+
+def _by_frame(seen: Look, probability: NDArray[np.float64]) -> pd.Series:
+    return pd.Series(probability, index=seen.signals.table["frame"].to_numpy(), name="probability")
+
+
+def _events(seen: Look, probability: pd.Series, settings: EventSettings) -> list[Event]:
+    table = seen.signals.table
     frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
-    events = find_events(frame, time_s, probability, settings, seen.video.n_frames)
-    return events, pd.Series(probability, index=frame, name="probability")
+    return find_events(frame, time_s, probability.to_numpy(), settings, seen.video.n_frames)
 
 
 def detector_for(workspace: Workspace, settings: SessionSettings) -> Detector:
@@ -326,10 +334,27 @@ def detector_for(workspace: Workspace, settings: SessionSettings) -> Detector:
 def found(seen: Look, workspace: Workspace, settings: SessionSettings) -> tuple[list[Event], pd.Series]:
     """What the detector and the event settings that a session chose find in it; see :func:`find`.
 
+    The probabilities are kept: an hour of footage takes seconds, and another threshold changes none of them.
+
     Raises:
         UserError: the session's model is gone or damaged, or was trained with other features.
     """
-    return find(seen, detector_for(workspace, settings))
+    detector = detector_for(workspace, settings)
+    key = {
+        "looked": [seen.backend, seen.stride],
+        "choices": [str(choice) for choice in seen.choices],
+        "guardrails": settings.guardrails.model_dump(),
+        "model": settings.model or (content_id(STARTER) if STARTER.exists() else "rule"),
+    }
+    path = workspace.artifact(seen.content, "probability", key, "parquet", version=_LOOK_VERSION)
+    if path.exists():
+        probability = _by_frame(seen, pd.read_parquet(path)["probability"].to_numpy())
+    else:
+        probability = _by_frame(seen, detector.predict_proba(seen.signals.table))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            probability.to_frame().to_parquet(temporary)
+    return _events(seen, probability, detector.events), probability
 
 
 def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], source: str) -> None:

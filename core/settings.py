@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from core.errors import UserError
 
 FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "kinematics"]
 ModelKind = Literal["rf", "logreg", "gb", "network", "adapted"]
@@ -80,6 +82,15 @@ class TrainSettings(Settings):
     """Last part of the session held out, as the original does."""
     trees: int = Field(200, ge=1)
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _networks_see_kinematics(self) -> Self:
+        if self.model in {"network", "adapted"} and self.feature_set != "kinematics":
+            raise UserError(
+                f"The model {self.model} goes with the feature set kinematics alone, not with {self.feature_set}: "
+                "choose kinematics, or another model."
+            )
+        return self
 
 
 class RunSettings(Settings):

@@ -158,6 +158,7 @@ def train(workspace: Workspace, arguments: dict[str, Any], report: Report) -> di
         report.cancelled,
         arguments.get("wanted_recall"),
         replayed=True,
+        weighed=True,
         names=[lesson.session.name for lesson in taught],
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +166,7 @@ def train(workspace: Workspace, arguments: dict[str, Any], report: Report) -> di
         trained.detector.save(bundle)
         model = workspace.add_model(bundle, arguments["name"], {**trained.meta, "sessions": list(videos)})
     with suppress(UserError):  # too few labels to leave any out; then the training was not checked either
-        kept_unseen(workspace, model.id, settings, videos)
+        kept_unseen(workspace, model.id, settings, videos, trained.unseen)
     return {
         "model": model.id,
         "validation": trained.detector.meta["validation"],

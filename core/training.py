@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from core import validate
 from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.settings import EventSettings, TrainSettings
 from core.validate import Labelled, Outcome
+
+if TYPE_CHECKING:
+    from core.unseen import Unseen
 
 Progress = Callable[[str, float], None]
 """Called with the step, such as "training" or "checking", and how much of it is done, 0 to 1."""
@@ -32,6 +33,8 @@ class Trained:
     """Why there are no outcomes: a sentence that says what to label."""
     untuned: str | None
     """Why the event settings are the defaults: a sentence."""
+    unseen: Unseen | None = None
+    """What such detectors made of what they had not seen, where it was asked for and could be had."""
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -48,6 +51,7 @@ def train(
     wanted_recall: float | None = None,
     replayed: bool = False,
     names: Sequence[str] | None = None,
+    weighed: bool = False,
 ) -> Trained:
     """Train on all of the labelled videos, choose the event settings and validate on parts left out.
 
@@ -59,6 +63,7 @@ def train(
         replayed: whether to measure what the corrections were worth, see :func:`core.learning_curve.worth`; the curve
             is ``meta["learning_curve"]`` where there is enough for one.
         names: what to call the videos in a sentence; as their files by default.
+        weighed: whether to find out which signals it leans on, see :mod:`core.unseen`.
 
     Raises:
         UserError: there is no frame of a trick, or nothing but tricks, to learn from, or different networks saw the
@@ -76,7 +81,8 @@ def train(
     at("training")
     detector = TrickDetector.fit([video.example for video in labelled], settings, meta={"pose": backends[0]})
     at("tuning")
-    chosen, untuned = event_settings(labelled, settings, wanted_recall)
+    made = _unseen(labelled, settings) if weighed else None
+    chosen, untuned = event_settings(labelled, settings, wanted_recall, made)
     detector.events = chosen
     outcomes: dict[str, Outcome] = {}
     unvalidated = None
@@ -89,7 +95,7 @@ def train(
         curve = _curve(labelled, settings, lambda done: at("replaying the corrections", done))
         if curve:
             detector.meta["learning_curve"] = curve
-    return Trained(detector, outcomes, unvalidated, untuned)
+    return Trained(detector, outcomes, unvalidated, untuned, made)
 
 
 def check_backends(names: Sequence[str], backends: Sequence[str]) -> None:
@@ -115,26 +121,39 @@ def check_backends(names: Sequence[str], backends: Sequence[str]) -> None:
 
 
 def event_settings(
-    labelled: Sequence[Labelled], settings: TrainSettings, wanted_recall: float | None = None
+    labelled: Sequence[Labelled],
+    settings: TrainSettings,
+    wanted_recall: float | None = None,
+    made: Unseen | None = None,
 ) -> tuple[EventSettings, str | None]:
     """The event settings that do best on what a detector of this kind has not seen, or the defaults and why.
 
     Only what is known counts: what is found where nobody decided anything is neither right nor wrong.
+
+    Args:
+        made: of these videos, if it was worked out already.
     """
     from core.tune import Judged, best
 
-    defaults = EventSettings()
+    defaults = validate.usual_events(settings)
     try:
-        probabilities = validate.left_out(labelled, settings)
+        probabilities = made.probabilities if made else validate.left_out(labelled, settings)
         if probabilities is None:
             raise UserError("What is left without a trick does not teach what a trick is: label more.")
-        judged = [
-            Judged.of(video, np.where(video.example.known_rows(), probability, np.nan))
-            for video, probability in zip(labelled, probabilities, strict=True)
-        ]
+        judged = [Judged.of(*pair) for pair in zip(labelled, probabilities, strict=True)]
         return best(judged, wanted_recall, defaults).effect.settings, None
     except UserError as error:
         return defaults, f"The threshold and the event rules stay at their defaults. {error}"
+
+
+def _unseen(labelled: Sequence[Labelled], settings: TrainSettings) -> Unseen | None:
+    """None where nothing can be left out."""
+    from core.unseen import unseen
+
+    try:
+        return unseen(labelled, settings)
+    except UserError:
+        return None
 
 
 def _curve(

@@ -5,7 +5,7 @@
 
 Nothing is computed from pictures here: an hour of footage takes milliseconds. Tune on probabilities of a detector that
 has not seen the labels (:func:`core.validate.left_out`, or the starter's), else the best setting is one for footage
-that is known by heart.
+that is known by heart. Where nobody knows what is a trick, nothing is right or wrong.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class Judged:
     """In order of their frames."""
     pts_s: NDArray[np.float64]
     """The PTS table, seconds, shape ``(n_frames,)``."""
+    known: NDArray[np.bool_] | None = None
+    """In which sampled frames the truth is known, shape ``(n,)``; the probability is NaN in the others, which count
+    neither as right nor as wrong. None is all of them."""
+    known_s: float | None = None
+    """Seconds of footage that these are; None is all of it."""
 
     @classmethod
     def of(cls, video: Labelled, probability: NDArray[np.float64]) -> Judged:
@@ -60,9 +65,11 @@ class Judged:
         return cls(
             table["frame"].to_numpy(),
             table["time_s"].to_numpy(),
-            probability,
-            tuple(sorted(video.example.truth)),
+            video.where_known(probability),
+            tuple(video.truth),
             video.pts_s,
+            video.example.known_rows(),
+            video.known_s,
         )
 
     @cached_property
@@ -75,6 +82,12 @@ class Judged:
         """Which sampled frames stand for a frame inside a trick, shape ``(n,)``."""
         inside = np.append(0, np.cumsum(frame_mask(self.truth, len(self.pts_s))))
         return np.asarray(inside[self.sampled.until + 1] > inside[self.frame])
+
+    @property
+    def known_frames(self) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """The truth and the probability of those sampled frames in which the truth is known."""
+        known = np.ones(len(self.frame), bool) if self.known is None else self.known
+        return self.positive[known], self.sampled.probability[known]
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
@@ -153,10 +166,9 @@ def effect(videos: Sequence[Judged], settings: EventSettings) -> Effect:
     for video in videos:
         weeding = weed(video.sampled, settings)
         found = video.sampled.events(weeding.joined[weeding.kept])
-        metrics.append(event_metrics(video.truth, found, video.pts_s))
+        metrics.append(event_metrics(video.truth, found, video.pts_s, video.known_s))
         matches.append(_matches(video, found))
-    positive = np.concatenate([video.positive for video in videos])
-    probability = np.concatenate([video.sampled.probability for video in videos])
+    positive, probability = _known_frames(videos)
     frames = frame_metrics(positive, probability, settings.default_threshold)
     called = probability >= settings.default_threshold
     hit, n_called = int((called & positive).sum()), int(called.sum())
@@ -175,8 +187,7 @@ def frame_curve(videos: Sequence[Judged]) -> Curve:
     from sklearn.metrics import precision_recall_curve
 
     _check(videos)
-    positive = np.concatenate([video.positive for video in videos])
-    probability = np.concatenate([video.sampled.probability for video in videos])
+    positive, probability = _known_frames(videos)
     precision, recall, threshold = precision_recall_curve(positive, probability, drop_intermediate=True)
     return Curve(threshold, precision[:-1], recall[:-1])
 
@@ -261,7 +272,7 @@ def best(videos: Sequence[Judged], wanted_recall: float | None = None, base: Eve
 
 
 def scattered(videos: Sequence[Judged], draws: int = 200, seed: int = 42) -> float:
-    """The event F1 (at tIoU 0.1) of chance: as many events as there are tricks, as long, thrown anywhere.
+    """The event F1 (at tIoU 0.1) of chance: as many events as there are tricks, as long, thrown anywhere that is known.
 
     Args:
         draws: over which the mean is taken.
@@ -275,13 +286,19 @@ def scattered(videos: Sequence[Judged], draws: int = 200, seed: int = 42) -> flo
     for video in videos:
         length = video.bounds[:, 1] - video.bounds[:, 0]
         room = np.maximum(1, len(video.pts_s) - length)
+        known = None if video.known is None or video.known.all() else video.frame[video.known]
         for _ in range(draws):
-            start = rng.integers(0, room)
+            start = rng.integers(0, room) if known is None else np.minimum(rng.choice(known, len(room)), room - 1)
             order = np.argsort(start, kind="stable")
             thrown = np.column_stack([start, start + length])[order]
             hits += len(overlaps(video.bounds, thrown).matched(TIOUS[0]))
     # As many are found as are true, so that F1 is the share of hits.
     return hits / draws / sum(len(video.truth) for video in videos)
+
+
+def _known_frames(videos: Sequence[Judged]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    parts = [video.known_frames for video in videos]
+    return np.concatenate([truth for truth, _ in parts]), np.concatenate([probability for _, probability in parts])
 
 
 def _check(videos: Sequence[Judged]) -> None:

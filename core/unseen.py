@@ -30,20 +30,28 @@ from core.validate import Labelled, left_out
 from core.workspace import Workspace
 
 SIGNALS = {
-    "height of the feet": ("hop_ankle", "hop_ankle_slow", "hop_feet"),
-    "height of the hips": ("hop_hip",),
-    "speed of the feet": ("ankle_vy", "ankle_ay"),
-    "speed of the hips": ("hip_vy", "hip_ay"),
-    "speed of the shoulders": ("shoulder_vy",),
+    "height of the feet": ("hop_ankle", "hop_ankle_slow", "hop_feet", "feet", "both_feet_hop"),
+    "height of the hips": ("hop_hip", "hips"),
+    "height of the shoulders": ("shoulders",),
+    "height of the head": ("head",),
+    "speed of the feet": ("ankle_vy", "ankle_ay", "feet_speed", "feet_push", "feet_along", "lower_foot_speed"),
+    "speed of the hips": ("hip_vy", "hip_ay", "hips_speed", "hips_push", "hips_along"),
+    "speed of the shoulders": ("shoulder_vy", "shoulders_speed"),
+    "speed of the head": ("head_speed",),
     "stretch of the legs": ("leg_extension", "leg_len"),
+    "stretch of the torso": ("torso",),
+    "lean of the body": ("tilt",),
+    "distance between the feet": ("stance",),
     "tuck ratio": ("tuck_ratio",),
     "size of the skater": ("torso_len", "box_area"),
     "place in the picture": ("box_cx", "box_cy", "hip_y", "shoulder_y", "ankle_y"),
+    "motion of the camera": ("camera",),
     "sound": ("audio_onset",),
 }
-"""Plain names, and the columns of the signals' table that go by each."""
+"""Plain names, and how the features that go by each begin: columns of the signals' table, and signals of
+:mod:`core.kinematics`."""
 SURENESS = "sureness of the pose"
-"""All the rest: how sure the pose network was of the person and of each joint."""
+"""All the rest: how sure the pose network was of the person and of each joint, and how often it saw him."""
 _REPEATS = 2
 _TITLES = {name: title for title, names in SIGNALS.items() for name in names}
 
@@ -94,7 +102,11 @@ def unseen(videos: Sequence[Labelled], recipe: TrainSettings) -> Unseen | None:
 
 
 def kept_unseen(
-    workspace: Workspace, model_id: str, recipe: TrainSettings, videos: Mapping[str, Labelled]
+    workspace: Workspace,
+    model_id: str,
+    recipe: TrainSettings,
+    videos: Mapping[str, Labelled],
+    made: Unseen | None = None,
 ) -> Unseen | None:
     """The same for the videos that a model was trained on, from the workspace if it is there, and kept there else.
 
@@ -103,6 +115,7 @@ def kept_unseen(
 
     Args:
         videos: all that the model was trained on, by content id.
+        made: of these videos, where the training has worked it out already: it is kept.
 
     Raises:
         UserError: as :func:`unseen`.
@@ -114,7 +127,7 @@ def kept_unseen(
         read = [pd.read_parquet(path) for path in paths]
         importance = tuple(Importance(title, drop) for title, drop in read[0].attrs["importance"])
         return Unseen(tuple(one["probability"].to_numpy() for one in read), importance)
-    made = unseen(list(videos.values()), recipe)
+    made = made or unseen(list(videos.values()), recipe)
     if made is not None:
         for path, probability in zip(paths, made.probabilities, strict=True):
             _write(path, probability, made.importance)

@@ -1,7 +1,8 @@
 """How good a detector would be on footage it has not seen: train on a part, look at the rest, and compare.
 
-Beside the chosen detector stand the starter, which needs no training, and the original's recipe: tuck_ratio with its
-statistics over time, a forest of 200 trees.
+Beside the chosen detector stand the starter, which was trained on other skaters, and the original's recipe: tuck_ratio
+with its statistics over time, a forest of 200 trees. Where nobody knows what is a trick (:attr:`Example.known`) nothing
+counts, neither as right nor as wrong.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from core.settings import EventSettings, TrainSettings
 
 ORIGINAL = TrainSettings(feature_set="temporal", model="rf")
 """The original skate clip cropper's recipe, on our poses."""
+STARTER = "starter, as it comes"
+"""The name of its outcome."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,27 @@ class Labelled:
     pts_s: NDArray[np.float64]
     """Float64, shape ``(n_frames,)``."""
 
+    @property
+    def truth(self) -> list[Interval]:
+        """The true tricks of which something lies where the truth is known, in order."""
+        tricks = sorted(self.example.truth)
+        if self.example.known is None:
+            return tricks
+        known = frame_mask(self.example.known, self.example.n_frames)
+        return [trick for trick in tricks if known[trick.start_frame : trick.end_frame + 1].any()]
+
+    @property
+    def known_s(self) -> float | None:
+        """Seconds of footage in which the truth is known; None for all of it."""
+        if self.example.known is None:
+            return None
+        frames = int(frame_mask(self.example.known, self.example.n_frames).sum())
+        return frames * float(np.median(np.diff(self.pts_s))) if len(self.pts_s) > 1 else 0.0
+
+    def where_known(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities by sampled frame, shape ``(n,)``, with NaN where the truth is not known."""
+        return np.where(self.example.known_rows(), probability, np.nan)
+
 
 Watch = Callable[[TrickDetector, pd.DataFrame, NDArray[np.bool_]], None]
 
@@ -67,6 +91,8 @@ def compare(
     why.
 
     Args:
+        events: by which all are judged; else the starter by its own, which were chosen on other footage, and the others
+            by :func:`usual_events`.
         progress: told the fraction of the trainings done, 0 to 1.
         cancelled: asked after each training, which takes seconds.
 
@@ -74,7 +100,6 @@ def compare(
         UserError: too few tricks or videos to leave one out.
         Cancelled: ``cancelled`` said so.
     """
-    events = events or EventSettings()
     folds = _folds(videos)
     recipes = {
         f"{settings.feature_set} {settings.model}": settings,
@@ -91,17 +116,22 @@ def compare(
             progress(done / trainings)
 
     left_out = "leave one video out" if len(videos) > 1 else "leave one trick out"
-    outcomes = {"starter, untrained": _outcome(videos, [_starter(v) for v in videos], events)}
+    outcomes = {STARTER: _outcome(videos, [_starter(v) for v in videos], events or starter().events)}
     for name, recipe in recipes.items():
         unseen = _left_out(videos, recipe, folds, trained)
         if unseen:
-            outcomes[f"{name}, {left_out}"] = _outcome(videos, unseen, events)
+            outcomes[f"{name}, {left_out}"] = _outcome(videos, unseen, events or usual_events(recipe))
     for name, recipe in recipes.items():
-        late = _last_part(videos, recipe, events)
+        late = _last_part(videos, recipe, events or usual_events(recipe))
         trained()
         if late:
             outcomes[f"{name}, last {recipe.test_frac:.0%}"] = late
     return outcomes
+
+
+def usual_events(recipe: TrainSettings) -> EventSettings:
+    """The event settings of a detector for which none were chosen: an adapted one has those of the starter."""
+    return starter().events if recipe.model == "adapted" else EventSettings()
 
 
 def report(outcomes: dict[str, Outcome]) -> str:
@@ -135,7 +165,8 @@ def left_out(
     video where there are several. Settings tuned on these are not tuned to what is known by heart.
 
     Args:
-        watch: called with each of the detectors, a table, and the rows of it that the detector has not seen.
+        watch: called with each of the detectors, a table, and the rows of it that the detector has not seen and whose
+            truth is known.
 
     Returns:
         For each video shape ``(n,)``, NaN where it cannot be told; None where whatever is left to train on does not
@@ -157,17 +188,19 @@ def _left_out(
     examples = [video.example for video in videos]
     starts = np.cumsum([0, *(len(example.table) for example in examples)])
     positive = np.concatenate([positive_rows(example, recipe.min_overlap_frames) for example in examples])
-    usable = np.concatenate([usable_rows(example.table, recipe.feature_set) for example in examples])
+    usable = np.concatenate(
+        [usable_rows(example.table, recipe.feature_set) & example.known_rows() for example in examples]
+    )
     folds = [replace(fold, train=fold.train & usable) for fold in folds]
 
     def fit_predict(fold: Fold) -> NDArray[np.float64]:
         train, test = ([rows[a:b] for a, b in pairwise(starts)] for rows in (fold.train, fold.test))
         detector = TrickDetector.fit(examples, recipe, rows=train)
-        tested = [(example.table, rows) for example, rows in zip(examples, test, strict=True) if rows.any()]
+        tested = [(example, rows) for example, rows in zip(examples, test, strict=True) if rows.any()]
         if watch:
-            for table, rows in tested:
-                watch(detector, table, rows)
-        return np.concatenate([detector.predict_proba(table)[rows] for table, rows in tested])
+            for example, rows in tested:
+                watch(detector, example.table, rows & example.known_rows())
+        return np.concatenate([detector.predict_proba(example.table)[rows] for example, rows in tested])
 
     probability = out_of_fold_probability(folds, positive, fit_predict, each_done)
     return None if np.isnan(probability).all() else [probability[a:b] for a, b in pairwise(starts)]
@@ -176,17 +209,21 @@ def _left_out(
 def _outcome(
     videos: Sequence[Labelled], probabilities: Sequence[NDArray[np.float64]], settings: EventSettings
 ) -> Outcome:
-    per_video = []
+    per_video, positive, judged = [], [], []
     for video, probability in zip(videos, probabilities, strict=True):
-        table = video.example.table
+        table, known = video.example.table, video.example.known_rows()
         found = find_events(
-            table["frame"].to_numpy(), table["time_s"].to_numpy(), probability, settings, video.example.n_frames
+            table["frame"].to_numpy(),
+            table["time_s"].to_numpy(),
+            video.where_known(probability),
+            settings,
+            video.example.n_frames,
         )
-        per_video.append(event_metrics(video.example.truth, found, video.pts_s))
-    positive = np.concatenate([positive_rows(video.example, 1) for video in videos])
-    return Outcome(
-        frame_metrics(positive, np.concatenate(probabilities), settings.default_threshold), pooled(per_video)
-    )
+        per_video.append(event_metrics(video.truth, found, video.pts_s, video.known_s))
+        positive.append(positive_rows(video.example, 1)[known])
+        judged.append(probability[known])
+    frames = frame_metrics(np.concatenate(positive), np.concatenate(judged), settings.default_threshold)
+    return Outcome(frames, pooled(per_video))
 
 
 def _last_part(videos: Sequence[Labelled], recipe: TrainSettings, settings: EventSettings) -> Outcome | None:
@@ -194,23 +231,27 @@ def _last_part(videos: Sequence[Labelled], recipe: TrainSettings, settings: Even
     trick is."""
     folds = [fold_last_fraction(len(video.example.table), recipe.test_frac) for video in videos]
     positive = [positive_rows(video.example, recipe.min_overlap_frames) for video in videos]
-    train = [f.train & usable_rows(v.example.table, recipe.feature_set) for v, f in zip(videos, folds, strict=True)]
+    known_rows = [video.example.known_rows() for video in videos]
+    train = [
+        fold.train & usable_rows(video.example.table, recipe.feature_set) & rows
+        for video, fold, rows in zip(videos, folds, known_rows, strict=True)
+    ]
     known = np.concatenate([p[rows] for p, rows in zip(positive, train, strict=True)])
     if known.all() or not known.any():
         return None
     detector = TrickDetector.fit([video.example for video in videos], recipe, rows=train)
     judged: list[EventMetrics] = []
     truths, probabilities = [], []
-    for video, fold, answer in zip(videos, folds, positive, strict=True):
-        table = video.example.table
-        probability = np.where(fold.test, detector.predict_proba(table), np.nan)
+    for video, fold, answer, rows in zip(videos, folds, positive, known_rows, strict=True):
+        table, tested = video.example.table, fold.test & rows
+        probability = np.where(tested, detector.predict_proba(table), np.nan)
         frame = table["frame"].to_numpy()
         first = int(frame[fold.test][0])
         found = find_events(frame, table["time_s"].to_numpy(), probability, settings, video.example.n_frames)
-        tested_s = float(video.pts_s[-1] - video.pts_s[first])
-        judged.append(event_metrics(_from(video.example.truth, first), found, video.pts_s, duration_s=tested_s))
-        truths.append(answer[fold.test])
-        probabilities.append(probability[fold.test])
+        tested_s = float(video.pts_s[-1] - video.pts_s[first]) * float(rows[fold.test].mean())
+        judged.append(event_metrics(_from(video.truth, first), found, video.pts_s, duration_s=tested_s))
+        truths.append(answer[tested])
+        probabilities.append(probability[tested])
     frames = frame_metrics(np.concatenate(truths), np.concatenate(probabilities), settings.default_threshold)
     return Outcome(frames, pooled(judged))
 

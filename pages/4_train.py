@@ -10,11 +10,13 @@ import streamlit as st
 
 from core import jobs
 from core.corrections import Taught, taught
+from core.detector import TrickDetector
 from core.errors import UserError
 from core.pipeline import Look
 from core.records import Session
-from core.settings import EventSettings, FeatureSet, ModelKind, TrainSettings
+from core.settings import FeatureSet, ModelKind, TrainSettings
 from core.tune import scattered
+from core.validate import usual_events
 from pages.widgets import charts
 from pages.widgets.detectors import (
     PROTOCOL_WORDS,
@@ -45,7 +47,11 @@ _FEATURES: dict[FeatureSet, tuple[str, str]] = {
     "basic": ("Basic pose", "Four measures of single frames: the least that can be learned from."),
 }
 _ESTIMATORS: dict[ModelKind, tuple[str, str]] = {
-    "rf": ("Forest (recommended)", "Steady from the first handful of tricks on."),
+    "adapted": (
+        "The starter, adapted",
+        "Begins with what the starter knows; ten corrections are enough to help.",
+    ),
+    "rf": ("Forest", "Steady from the first handful of tricks on."),
     "gb": ("Boosting", "Sharper from some fifty tricks on; too sure of itself with a handful."),
     "logreg": ("Logistic regression", "Trains in a moment; good for a first impression."),
 }
@@ -77,6 +83,21 @@ def _counts(there: Taught) -> str:
     return ", ".join(f"{number} {word}" for word, number in parts.items() if number)
 
 
+def _method() -> TrainSettings:
+    """How to train. What it sees is asked only where there is a choice."""
+    estimator = st.selectbox(
+        "How it learns", list(_ESTIMATORS), format_func=lambda one: _ESTIMATORS[one][0], key="train_estimator"
+    )
+    st.caption(_ESTIMATORS[estimator][1])
+    if estimator == "adapted":
+        return TrainSettings(feature_set="kinematics", model=estimator)
+    features = st.selectbox(
+        "What it sees", list(_FEATURES), format_func=lambda one: _FEATURES[one][0], key="train_features"
+    )
+    st.caption(_FEATURES[features][1])
+    return TrainSettings(feature_set=features, model=estimator)
+
+
 def _training(session: Session) -> None:
     """The form, and the training that runs."""
     ready = learn_from()
@@ -89,18 +110,8 @@ def _training(session: Session) -> None:
             st.page_link("pages/5_review.py", label="Review what was found", icon=":material/rate_review:")
             st.page_link("pages/3_label.py", label="Label the tricks", icon=":material/label:")
         return
-    left, right = st.columns(2)
-    with left:
-        features = st.selectbox(
-            "What it sees", list(_FEATURES), format_func=lambda one: _FEATURES[one][0], key="train_features"
-        )
-    with right:
-        estimator = st.selectbox(
-            "How it learns", list(_ESTIMATORS), format_func=lambda one: _ESTIMATORS[one][0], key="train_estimator"
-        )
-    st.caption(f"{_FEATURES[features][1]} {_ESTIMATORS[estimator][1]}")
+    settings = _method()
     models = len(workspace.models())
-    settings = TrainSettings(feature_set=features, model=estimator)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", value=f"Detector {models + 1}", max_chars=80, key=f"train_name_{models}")
         st.button(
@@ -157,8 +168,8 @@ def _outcome(model_id: str, made: Bench) -> None:
     """What the chosen model is worth on what it was not trained on, beside what it has to beat."""
     if model_id == STARTER:
         st.write(
-            "The starter finds hops: feet or hips that rise half a torso above where they came from and where they go. "
-            "A detector trained on your labels is compared with it here, each on footage that it has not seen."
+            "The starter was trained on other skaters. It goes by how feet, hips and shoulders rise and fall against "
+            "the background. A detector that learns from you is compared with it here, on footage new to both."
         )
         return
     model = open_workspace().model(model_id)
@@ -204,12 +215,13 @@ def _outcome(model_id: str, made: Bench) -> None:
 def _at_which_threshold(model_id: str) -> str:
     """A sentence, where the model came with settings of its own: those were chosen on the tricks that it is judged by,
     and would flatter it."""
-    usual, own = EventSettings(), detector_of(model_id).events
-    if own == usual:
+    detector = detector_of(model_id)
+    usual = usual_events(detector.settings) if isinstance(detector, TrickDetector) else detector.events
+    if detector.events == usual:
         return ""
     return (
-        f"All are judged at a threshold of {usual.default_threshold:g} and the usual rules. The model's own threshold, "
-        f"{own.default_threshold:g}, was chosen on these tricks and would flatter it."
+        f"It is judged at a threshold of {usual.default_threshold:g} and the usual rules. The model's own threshold, "
+        f"{detector.events.default_threshold:g}, was chosen on these tricks and would flatter it."
     )
 
 
@@ -317,7 +329,6 @@ def _page(session: Session, look: Look) -> None:
             detector,
             judgement,
             videos,
-            workspace.labels(session.id) is not None,
             made.key,
             describe(session, look),
             tuple(curves(look, probability)),

@@ -8,6 +8,7 @@ import pickle
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,13 +21,25 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.preprocessing import FunctionTransformer
 
 from core import detector as detector_module
-from core.detector import HIGHER_AND_LOWER, Example, HopRule, TrickDetector, positive_rows, sampling_rate
+from core.detector import (
+    HIGHER_AND_LOWER,
+    PLAYBACKS,
+    Example,
+    HopRule,
+    TrickDetector,
+    _with_slower,
+    lessons_of,
+    positive_rows,
+    sampling_rate,
+    starter,
+)
 from core.errors import UserError
 from core.events import find_events
 from core.features import FEATURE_SETS, features
 from core.intervals import Interval
-from core.settings import EventSettings, FeatureSet, ModelKind, TrainSettings
-from tests.skater import JUMPS_S, table, tricks
+from core.metrics import signals
+from core.settings import EventSettings, FeatureSet, GuardrailSettings, ModelKind, TrainSettings
+from tests.skater import ASPECT, JUMPS_S, filmed, table, tricks
 
 MODELS: tuple[ModelKind, ...] = get_args(ModelKind)
 OTHER_JUMPS_S = (3.0, 6.5, 12.0, 16.0)
@@ -43,7 +56,8 @@ def elsewhere() -> pd.DataFrame:
     return table(15, OTHER_JUMPS_S)
 
 
-def settings(model: ModelKind = "rf", feature_set: FeatureSet = "motion", **more: int) -> TrainSettings:
+def settings(model: ModelKind = "rf", feature_set: FeatureSet | None = None, **more: int) -> TrainSettings:
+    feature_set = feature_set or ("kinematics" if model in {"network", "adapted"} else "motion")
     return TrainSettings.model_validate({"model": model, "feature_set": feature_set, "trees": 20, **more})
 
 
@@ -273,6 +287,38 @@ def test_a_trick_that_no_frame_shows_cannot_be_learned(footage: pd.DataFrame) ->
         TrickDetector.fit([example(rejected)], settings(feature_set="rich"))
 
 
+def test_lessons_at_other_playbacks(footage: pd.DataFrame) -> None:
+    """A trick of 0.6 s is none of 0.15 s: it teaches at ordinary speed alone, unless it is long enough to be in slow
+    motion; footage without tricks teaches at every rate that it may be played at."""
+    positive = positive_rows(example(footage), 1)
+    lessons = lessons_of(example(footage), settings("network"))
+    assert sum(int(lesson.y.sum()) for lesson in lessons) == 3 * int(positive.sum())  # higher and lower
+    assert sum(not lesson.y.any() for lesson in lessons) >= len(PLAYBACKS) - 2
+    assert all((~lesson.y).any() for lesson in lessons if not lesson.y.any())
+    slow = [Interval(trick.start_frame - 10, trick.end_frame + 10) for trick in tricks()]  # two seconds
+    faster = lessons_of(Example(footage, slow, len(footage)), settings("network"))
+    assert not faster[0].y.any()
+    assert sum(bool(lesson.y.any()) for lesson in faster) == 2  # at which two seconds are half to one
+
+
+def test_an_adaptation_learns_from_a_rejection_alone(footage: pd.DataFrame, elsewhere: pd.DataFrame) -> None:
+    """Its starter knows what a trick is, so a person who only ever rejects teaches too."""
+    rejected = Example(footage, [], len(footage), known=[Interval(55, 65)])
+    detector = TrickDetector.fit([rejected], settings("adapted"))
+    plain = starter()
+    before, after = (one.predict_proba(footage)[57:63].mean() for one in (plain, detector))
+    assert after < before
+    with pytest.raises(UserError, match="no frame inside a labelled trick"):
+        TrickDetector.fit([replace(rejected, known=[])], settings("adapted"))
+
+
+@pytest.mark.parametrize("model", ["network", "adapted"])
+@pytest.mark.parametrize("feature_set", ["motion", "temporal", "basic"])
+def test_a_network_sees_kinematics_alone(model: ModelKind, feature_set: FeatureSet) -> None:
+    with pytest.raises(UserError, match=f"The model {model} goes with .* kinematics alone, not with {feature_set}"):
+        settings(model, feature_set)
+
+
 # What counts as positive
 
 
@@ -333,6 +379,49 @@ def test_footage_unlike_the_training_is_said(forest: TrickDetector, fps: int, po
     assert [part in warning for part, warning in zip(expected, warnings, strict=True)] == [True] * len(expected)
 
 
+def test_an_even_clock_knows_no_other_rate(footage: pd.DataFrame) -> None:
+    """Whoever was told to change the stride would look at an hour of footage again for nothing."""
+    detector = TrickDetector.fit([example(footage)], settings("logreg", "kinematics"), meta={"pose": "movenet-256"})
+    assert detector.warnings_for(table(60), "movenet-256") == []
+    assert len(detector.warnings_for(table(60), "yolov8n-pose")) == 1
+
+
+# Slow motion
+
+
+def slowed(slower: float, jumps_s: tuple[float, ...] = OTHER_JUMPS_S) -> pd.DataFrame:
+    """What was filmed, so many times as long: measured in slow motion, from the joints on."""
+    time_s = np.arange(round(20 * 15 * slower)) / (15 * slower)
+    pose, camera = filmed(time_s, jumps_s)
+    late_s = time_s * slower
+    return signals(replace(pose, time_s=late_s), replace(camera, time_s=late_s), ASPECT, GuardrailSettings()).table
+
+
+@pytest.mark.parametrize("slower", [1.0, 2.0, 3.0, 5.0])
+def test_slow_motion_is_found_and_covered(footage: pd.DataFrame, slower: float) -> None:
+    """Taught at ordinary speed alone, and found once each, wherever the slowed jump is long or short."""
+    detector = TrickDetector.fit([example(footage)], settings("network"))
+    slow = slowed(slower)
+    expected = slower * np.array(OTHER_JUMPS_S)
+    assert tops_s(slow, detector.predict_proba(slow)) == pytest.approx(expected, abs=0.15 * slower)
+
+
+def test_what_one_playback_has_found_keeps_its_bounds() -> None:
+    """A faster one sees the same trick longer; only what it finds elsewhere counts."""
+    time_s = np.arange(40) / 10
+    once, played = np.zeros(40), np.zeros(40)
+    once[10:13] = 0.8
+    played[8:15] = 0.9  # around it
+    played[17] = 0.7  # 0.5 s after its end
+    played[25:30] = 0.6  # elsewhere
+    once[39] = np.nan
+    made = _with_slower(once, played, time_s)
+    assert np.flatnonzero(made >= 0.5).tolist() == [10, 11, 12, *range(25, 30)]
+    assert made[10:13].tolist() == [0.8] * 3
+    assert np.isnan(made[39])
+    assert once[26] == 0
+
+
 # Bundles
 
 
@@ -348,13 +437,13 @@ def test_a_saved_detector_comes_back_whole(trained: TrickDetector, elsewhere: pd
     assert [entry.name for entry in path.parent.iterdir()] == ["trick.skops"]
 
 
-@pytest.mark.parametrize(("model", "most_kb"), [("rf", 800), ("gb", 500), ("logreg", 20)])
+@pytest.mark.parametrize(("model", "most_kb"), [("rf", 800), ("gb", 500), ("logreg", 20), ("network", 150)])
 def test_bundles_are_small_enough_to_send(
     footage: pd.DataFrame, tmp_path: Path, model: ModelKind, most_kb: int
 ) -> None:
     """At the default of 200 trees."""
     path = tmp_path / "trick.skops"
-    TrickDetector.fit([example(footage)], TrainSettings(model=model)).save(path)
+    TrickDetector.fit([example(footage)], settings(model, trees=200)).save(path)
     assert path.stat().st_size < most_kb * 1000
     with zipfile.ZipFile(path) as bundle:
         assert {entry.compress_type for entry in bundle.infolist()} == {zipfile.ZIP_DEFLATED}
@@ -602,4 +691,4 @@ def test_a_bundle_without_a_detector_in_it(forest: TrickDetector, about: dict[st
 
 
 def test_columns_are_those_of_the_features(trained: TrickDetector, footage: pd.DataFrame) -> None:
-    assert trained.columns == features(footage, "motion")[1]
+    assert trained.columns == features(footage, trained.settings.feature_set)[1]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detector import Detector, HopRule, TrickDetector
+from core.detector import Detector, HopRule, TrickDetector, starter
 from core.events import find_events
 from core.explain import Why, explain
 from core.intervals import Interval
@@ -128,6 +128,28 @@ def test_a_detector_of_poses_is_explained_by_the_pose(footage: pd.DataFrame) -> 
     assert hit.sentence.startswith("The legs folded from ")
     assert "rose" not in hit.sentence
     assert "The legs hardly folded, as far as they were measured." in wrong.sentence
+
+
+def test_a_network_goes_by_its_probability(footage: pd.DataFrame) -> None:
+    """How high the feet were is a fact beside it, and not what decided: it may be sure where nothing rose."""
+    network = trained("kinematics")
+    sure = flat(footage, {(56, 64): 0.9, (180, 182): 0.7})
+    hit, wrong, missed = whys(footage, [Interval(56, 64), Interval(205, 220)], sure, network)
+    assert re.match(r"Probability 0\.90, threshold 0\.50\. Measured there: the feet rose \d\.\d\d ", hit.sentence)
+    assert re.fullmatch(
+        r"No trick is labelled here\. Measured there: the (feet|hips) hardly rose, 0\.0\d torso lengths\. "
+        r"A threshold above 0\.70 drops it\.",
+        wrong.sentence,
+    ), wrong.sentence
+    assert re.search(
+        r"came no higher than 0\.05 at .*, under the threshold of 0\.50\. Measured there: ", missed.sentence
+    )
+
+
+def test_the_starter_is_explained_as_the_network_that_it_is(footage: pd.DataFrame) -> None:
+    found = whys(footage, None, detector=starter())
+    assert found
+    assert all(re.match(r"Probability .*\. Measured there: ", why.sentence) for why in found)
 
 
 # False alarms
@@ -294,7 +316,7 @@ def test_everything_has_a_reason_whatever_the_settings(seed: int, stride: int) -
     probability[rng.random(len(footage)) < 0.1] = np.nan
     edges = np.sort(rng.choice(len(footage) * stride, 24, replace=False))
     truth = [Interval(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    for detector in (HopRule(), trained(), trained("basic")):
+    for detector in (HopRule(), trained(), trained("kinematics"), trained("basic")):
         for changed in (
             {"default_threshold": 0.3, "max_gap_frames": 20},
             {"default_threshold": 0.6, "required_streak": 3},

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.detector import Example, HopRule, TrickDetector
+from core.intervals import Interval
 from core.judging import Origin, judge
 from core.records import ModelRecord
 from core.settings import TrainSettings
+from core.training import train
+from core.unseen import kept_unseen
 from core.validate import Labelled, left_out
 from core.workspace import Workspace
 from tests.skater import JUMPS_S, table, tricks
@@ -47,7 +51,7 @@ def model(workspace: Workspace, trained_on: list[str], *, by_name: bool = False)
 
 def test_the_starter_knows_nothing_by_heart(workspace: Workspace) -> None:
     made = judge(workspace, HopRule(), None, ["aa", "bb"], VIDEOS.get)
-    assert [one.origin for one in made.by_video.values()] == ["untrained"] * 2
+    assert [one.origin for one in made.by_video.values()] == ["starter"] * 2
     expected = HopRule().predict_proba(VIDEOS["bb"].example.table)
     assert np.array_equal(made.by_video["bb"].probability, expected, equal_nan=True)
     assert made.importance == ()
@@ -82,6 +86,37 @@ def test_left_out_means_the_detectors_of_the_validation(workspace: Workspace) ->
     expected = left_out([VIDEOS["aa"], VIDEOS["bb"]], QUICK)
     assert expected is not None
     assert np.array_equal(made.by_video["bb"].probability, expected[1], equal_nan=True)
+
+
+def test_what_the_training_left_out_is_not_left_out_once_more(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as the training did."""
+    videos = {one: VIDEOS[one] for one in ("aa", "bb")}
+    trained = train(list(videos.values()), QUICK, ["movenet", "movenet"], weighed=True)
+    assert trained.unseen is not None
+    record = workspace.add_model(b"-", "test", {**trained.meta, "sessions": list(videos)})
+    with monkeypatch.context() as patched:
+        patched.setattr("core.unseen.left_out", lambda *_: pytest.fail("it is left out again"))
+        kept_unseen(workspace, record.id, QUICK, videos, trained.unseen)
+        made = judge(workspace, trained.detector, record, ["bb"], VIDEOS.get)
+    assert np.array_equal(made.by_video["bb"].probability, trained.unseen.probabilities[1], equal_nan=True)
+    assert made.importance == trained.unseen.importance
+
+
+def test_footage_that_taught_rejections_alone_counts(workspace: Workspace) -> None:
+    """Somebody went through it and rejected all that was found: it has no trick, and the model has learnt from it."""
+    only = VIDEOS["cc"].example
+    rejected = replace(VIDEOS["cc"], example=replace(only, truth=(), known=[Interval(60, 120)]))
+    videos = {"aa": VIDEOS["aa"], "bb": VIDEOS["bb"], "cc": rejected}
+    detector = TrickDetector.fit([video.example for video in videos.values()], QUICK)
+    record = workspace.add_model(b"-", "test", {**detector.meta, "sessions": list(videos)})
+    made = judge(workspace, detector, record, ["aa", "cc"], videos.get)
+    assert [one.origin for one in made.by_video.values()] == ["left out", "left out"]
+    forgotten = replace(rejected, example=replace(rejected.example, known=()))
+    made = judge(workspace, detector, record, ["aa"], {**videos, "cc": forgotten}.get)
+    assert made.by_video["aa"].origin == "known by heart"
+    assert "not here any more" in made.by_video["aa"].note
 
 
 def test_a_session_that_is_gone_is_said(workspace: Workspace) -> None:

@@ -437,7 +437,10 @@ def test_amplitude_scales_heights_and_speeds_and_nothing_else() -> None:
     table = measured(seen(points, still), still).table
     twice = with_amplitude(table, 2.0)
     changed = [name for name in table if not table[name].equals(twice[name])]
-    assert set(changed) <= {name for name in MOTION_COLUMNS if name.startswith(("hop_", "ankle_", "hip_", "shoulder_"))}
+    rising = {name for name in PATH_COLUMNS if name.endswith("_up")}
+    moving = {name for name in MOTION_COLUMNS if name.startswith(("hop_", "ankle_", "hip_", "shoulder_"))}
+    assert set(changed) <= moving | rising
+    assert rising <= set(changed)
     pd.testing.assert_series_equal(twice["hop_ankle"], 2 * table["hop_ankle"])
     assert with_amplitude(table, 1.0) is table
 

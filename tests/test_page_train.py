@@ -10,6 +10,7 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from core import jobs, pipeline, tasks
+from core.detector import starter
 from core.errors import UserError
 from core.intervals import Interval
 from core.records import job_table
@@ -154,7 +155,7 @@ def test_with_labels_there_are_figures_curves_and_states(labelled: Workspace, be
     assert [state for _, state in bench.spans("found")] == ["hit", "hit"]
     assert bench.spans("truth") == [(trick.start_frame, "hit") for trick in session.intervals]
     assert len(app.get("arrow_vega_lite_chart")) + len(app.get("vega_lite_chart")) == 2
-    assert "The starter was never trained" in texts(app)
+    assert "The starter was trained on other skaters" in texts(app)
     assert "Missed: 0" in texts(app)
 
 
@@ -210,7 +211,11 @@ def test_the_rules_reach_the_settings(labelled: Workspace, bench: Bench) -> None
         sound(app.run())
     press(app, "Keep for this session")
     assert labelled.settings(only.id).events == EventSettings(
-        required_streak=3, max_gap_frames=25, min_event_s=0.25, timestamp_cooldown_s=0.0
+        default_threshold=starter().events.default_threshold,
+        required_streak=3,
+        max_gap_frames=25,
+        min_event_s=0.25,
+        timestamp_cooldown_s=0.0,
     )
 
 
@@ -233,7 +238,7 @@ def test_nothing_is_kept_until_it_is_said(labelled: Workspace, bench: Bench) -> 
     found, _ = pipeline.found(seen, labelled, kept)
     assert [event.start_frame for event in found] == [start for start, _ in bench.spans("found")]
     press(app, "Detector's own")
-    assert app.slider(key="train_threshold").value == 0.5
+    assert app.slider(key="train_threshold").value == starter().events.default_threshold
 
 
 def test_what_was_tried_survives_a_change_of_page(labelled: Workspace) -> None:
@@ -282,9 +287,8 @@ def test_the_line_on_the_curve_can_be_dragged(labelled: Workspace, bench: Bench)
 def test_a_training_is_asked_for_with_what_was_chosen(labelled: Workspace, button: str) -> None:
     (only,) = labelled.sessions()
     app = page()
-    app.selectbox(key="train_features").set_value("temporal")
-    app.selectbox(key="train_estimator").set_value("logreg")
-    app.run()
+    app.selectbox(key="train_estimator").set_value("logreg").run()
+    app.selectbox(key="train_features").set_value("temporal").run()
     press(app, button)
     (job,) = jobs.jobs(labelled)
     chosen = None if button == "Train on everything" else [only.id]
@@ -292,6 +296,19 @@ def test_a_training_is_asked_for_with_what_was_chosen(labelled: Workspace, butto
     settings = job.arguments["settings"]
     assert (settings["feature_set"], settings["model"]) == ("temporal", "logreg")
     assert any(button.label == "Cancel" for button in app.button)
+
+
+def test_the_starter_is_adapted_unless_something_else_is_chosen(labelled: Workspace) -> None:
+    """What it sees is the starter's then, and is not asked for."""
+    app = page()
+    assert app.selectbox(key="train_estimator").value == "adapted"
+    assert not [box for box in app.selectbox if box.label == "What it sees"]
+    press(app, "Train on everything")
+    (job,) = jobs.jobs(labelled)
+    made = tasks.train(labelled, job.arguments, Quiet())
+    (only,) = labelled.sessions()
+    choose_model(only.id, made["model"])
+    assert figures(page())["Found"] == "2 of 2"
 
 
 @pytest.mark.parametrize("unset", ["sessions", "name"])
@@ -324,6 +341,23 @@ def test_a_review_alone_is_enough_to_train_on(studio_workspace: Workspace) -> No
     made = tasks.train(studio_workspace, {"sessions": None, "settings": {"model": "logreg"}, "name": "x"}, Quiet())
     choose_model(only.id, made["model"])
     sound(page())
+
+
+def test_what_nobody_decided_is_neither_right_nor_wrong(studio_workspace: Workspace, bench: Bench) -> None:
+    """One of two finds was rejected: the other is no false alarm, though it is still shown."""
+    (only,) = studio_workspace.sessions()
+    seen = pipeline.kept(only, studio_workspace)
+    assert seen is not None
+    (first, second), _ = pipeline.found(seen, studio_workspace, studio_workspace.settings(only.id))
+    decide(studio_workspace, only.id, [Decision(first, "reject")])
+    app = page()
+    assert [state for _, state in bench.spans("found")] == ["wrong", ""]
+    assert "2 tricks found" in texts(app)
+    assert "False alarms: 1" in texts(app)
+    decide(studio_workspace, only.id, [Decision(second, "keep")])  # on another page meanwhile
+    app = page()
+    assert [state for _, state in bench.spans("found")] == ["wrong", "hit"]
+    assert (figures(app)["Found"], figures(app)["False alarms"]) == ("1 of 1", "1")
 
 
 def test_what_was_left_out_of_a_training_is_said(labelled: Workspace) -> None:
@@ -380,8 +414,8 @@ def test_a_model_is_judged_by_what_it_has_not_seen(spread: Workspace, bench: Ben
     app = page()
     assert "Each trick is judged by a detector of the same kind that was trained without it." in texts(app)
     compared = next(one.value for one in app.table if "Chance" in one.value.index)
-    assert list(compared.index) == ["This model", "Starter, never trained", "The original's recipe", "Chance"]
-    assert compared.loc["Starter, never trained", "Tricks found"] == "2 of 3"
+    assert list(compared.index) == ["This model", "Starter", "The original's recipe", "Chance"]
+    assert compared.loc["Starter", "Tricks found"] == "2 of 3"
     assert compared.loc["This model", "Tricks found"] == figures(app)["Found"]
     assert compared.loc["Chance", "Trick F1"]
     assert any(expander.label == "What it goes by" for expander in app.expander)
@@ -459,7 +493,7 @@ def test_a_lost_model_leaves_a_way_out(labelled: Workspace) -> None:
     app = page()
     assert "is gone; put it back or train the model again" in texts(app)
     press(app, "Use the starter")
-    assert app.slider(key="train_threshold").value == 0.5
+    assert app.slider(key="train_threshold").value == starter().events.default_threshold
 
 
 def test_settings_of_another_detector_are_not_taken_over(labelled: Workspace) -> None:

@@ -21,12 +21,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detector import HopRule, TrickDetector
+from core.detector import HopRule, TrickDetector, starter
 from core.evaluate import event_metrics, frame_metrics
 from core.intervals import Event, Interval
 from core.pipeline import kept
 from core.report import STARTER, Evaluation, Judge, timeline
 from core.report.columns import EVENT_COLUMNS, FRAME_COLUMNS
+from core.report.curves import THRESHOLDS
 from core.report.evaluation import Moment
 from core.settings import TrainSettings
 from core.video import Video, VideoInfo
@@ -172,7 +173,7 @@ def test_the_page_says_what_the_terminal_says(reported: Reported) -> None:
     ran, page = reported.ran, reported.page
     assert ran.code == 0
     assert re.search(r"^trickline: Report written to out/report\.html \(\d+\.\d MB\)\.$", ran.err, re.MULTILINE)
-    lines = [line for line in ran.out.splitlines() if re.match(r"(events\.json|starter, untrained|motion rf) ", line)]
+    lines = [line for line in ran.out.splitlines() if re.match(r"(events\.json|starter, as it comes|motion rf) ", line)]
     assert len(lines) >= 2
     flat = " ".join(page.said[""].split())
     for line in lines:
@@ -183,19 +184,20 @@ def test_the_page_says_what_the_terminal_says(reported: Reported) -> None:
 
 def test_the_table_by_threshold_agrees_at_the_usual_one(reported: Reported) -> None:
     """The starter's row of the terminal was counted elsewhere."""
-    starter = next(line for line in reported.ran.out.splitlines() if line.startswith("starter, untrained"))
-    found, wrong = re.split(r" {2,}", starter)[1:3]
-    assert f" 0.5 {found} {wrong} " in " ".join(reported.page.said[""].split())
+    row = next(line for line in reported.ran.out.splitlines() if line.startswith("starter, as it comes"))
+    found, wrong = re.split(r" {2,}", row)[1:3]
+    threshold = min(THRESHOLDS, key=lambda one: abs(one - starter().events.default_threshold))
+    assert f" {threshold} {found} {wrong} " in " ".join(reported.page.said[""].split())
 
 
 def test_it_says_why(reported: Reported) -> None:
     """The events are the starter's own, so its reasons are theirs."""
     said = reported.page.said
-    assert "Found by the starter, threshold 0.50" in " ".join(said[""].split())
+    assert f"Found by the starter, threshold {starter().events.default_threshold:.2f}" in " ".join(said[""].split())
     assert "The probability came no higher than" in said["missed-1"]
     assert "No trick is labelled here." in said["wrong-1"]
-    assert re.search(r"Confidence 0\.\d\d", said["wrong-1"])
-    assert "Probability 0." in said["hit-1"]
+    assert re.search(r"Confidence [01]\.\d\d", said["wrong-1"])
+    assert re.search(r"Probability [01]\.\d\d", said["hit-1"])
 
 
 def test_nothing_is_fetched_and_only_its_own_script_runs(reported: Reported) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from core.events import find_events
 from core.intervals import Interval
 from core.settings import EventSettings
 from core.tune import THRESHOLDS, Judged, best, effect, event_curve, frame_curve, scattered
+from core.validate import Labelled
 from tests.skater import table, tricks
 
 PLAIN = EventSettings(timestamp_cooldown_s=0.0, max_gap_frames=0)
@@ -123,6 +125,23 @@ def test_without_labels_there_is_no_figure_but_there_are_events() -> None:
 def test_what_was_not_judged_is_no_trick() -> None:
     video = judged([*bumps(20, {5: 0.9}), *[math.nan] * 20], [(5, 9), (25, 29)])
     assert [event.start_frame for event in effect([video], PLAIN).videos[0].events] == [5]
+
+
+def test_where_nobody_knows_nothing_is_right_or_wrong() -> None:
+    """A find that nobody has decided on would else pass for a false alarm, and the best threshold rise above it."""
+    footage = table(15)
+    n = len(footage)
+    truth = [Interval(50, 70), Interval(260, 262)]
+    example = Example(footage, truth, n, known=[Interval(40, 99), Interval(200, 229)])
+    probability = np.array(bumps(n, {60: 0.6, 120: 0.9, 210: 0.3}))
+    video = Judged.of(Labelled(example, np.arange(n) / 15), probability)
+    made = effect([video], PLAIN)
+    assert (made.counts.found, made.counts.missed, made.counts.wrong) == (1, 0, 0)
+    assert made.frames.n_frames == 60 + 30
+    assert made.events.minutes == pytest.approx(90 / 15 / 60)
+    assert best([video]).effect.settings.default_threshold < 0.6
+    assert frame_curve([video]).precision[-1] == 1.0
+    assert scattered([video]) > scattered([replace(video, known=None)])  # chance keeps to what is known, too
 
 
 def test_an_hour_answers_at_once() -> None:

@@ -11,7 +11,7 @@ from core import unseen as unseen_module
 from core.detector import Example
 from core.errors import UserError
 from core.features import FEATURE_SETS, features
-from core.metrics import METRIC_COLUMNS, MOTION_COLUMNS
+from core.metrics import MOTION_COLUMNS
 from core.settings import TrainSettings
 from core.unseen import SIGNALS, SURENESS, kept_unseen, signal_of, unseen
 from core.validate import Labelled, left_out
@@ -37,6 +37,12 @@ def labelled(jumps_s: tuple[float, ...] = JUMPS_S, seconds: float = 20.0) -> Lab
         ("hip_y", "place in the picture"),
         ("left_hip_conf", SURENESS),
         ("audio_onset_until_0.2s", "sound"),
+        ("feet_hop_0.5_mean_1.0", "height of the feet"),
+        ("feet_speed_since_0.8", "speed of the feet"),
+        ("hips_flight_0.3", "height of the hips"),
+        ("torso", "stretch of the torso"),
+        ("torso_len", "size of the skater"),
+        ("leg_conf_mean_0.5", SURENESS),
     ],
 )
 def test_features_go_by_the_signal_that_they_are_made_of(feature: str, title: str) -> None:
@@ -45,11 +51,13 @@ def test_features_go_by_the_signal_that_they_are_made_of(feature: str, title: st
 
 def test_every_feature_has_a_plain_name() -> None:
     """A new signal would else be shown as how sure the pose is."""
-    known = {*METRIC_COLUMNS, *MOTION_COLUMNS, "audio_onset"}
-    assert {name for names in SIGNALS.values() for name in names} <= known
-    for feature_set in FEATURE_SETS:
-        for name in features(table(15), feature_set)[1]:
-            assert (signal_of(name) == SURENESS) == ("conf" in name)
+    made = {name for feature_set in FEATURE_SETS for name in features(table(15), feature_set)[1]}
+    for name in made:
+        assert (signal_of(name) == SURENESS) == ("conf" in name or name == "coverage")
+    for title, beginnings in SIGNALS.items():
+        for beginning in beginnings:
+            own = [name for name in made if name == beginning or name.startswith(f"{beginning}_")]
+            assert title in {signal_of(name) for name in own}
 
 
 def test_they_are_the_probabilities_of_the_validation() -> None:

@@ -18,8 +18,9 @@ from core import validate
 from core.detector import Example, TrickDetector, positive_rows
 from core.errors import UserError
 from core.features import REACH_S
+from core.intervals import Interval
 from core.settings import EventSettings, FeatureSet, TrainSettings
-from core.validate import ORIGINAL, Labelled, compare, report
+from core.validate import ORIGINAL, STARTER, Labelled, compare, report
 from tests.skater import table, tricks
 
 FPS = 15
@@ -28,7 +29,6 @@ JUMPS_S = (6.0, 19.0, 32.0)
 CUTS_S = (12.5, 25.5)
 """Halfway between the jumps."""
 QUICK = TrainSettings(model="logreg")
-STARTER = "starter, untrained"
 
 
 def session(jumps_s: Sequence[float] = JUMPS_S, seconds: float = SECONDS, stride: int = 1) -> Labelled:
@@ -123,6 +123,22 @@ def test_several_videos_are_left_out_one_by_one() -> None:
     assert (whole.events.by_tiou[0.3].found, whole.events.by_tiou[0.3].wrong) == (5, 0)
     assert whole.events.minutes == pytest.approx((38 + 20 + 10) / 60)
     assert whole.frames.n_positive == sum(int(positive_rows(video.example, 1).sum()) for video in videos)
+
+
+def test_where_nobody_knows_nothing_counts() -> None:
+    """Two of three jumps were decided on: the third is neither found nor a false alarm."""
+    video = session()
+    known = [Interval(0, round(22 * FPS) - 1)]
+    reviewed = replace(video, example=replace(video.example, truth=tricks(FPS, JUMPS_S[:2]), known=known))
+    other = session((5.0, 14.0), 20.0)
+    outcomes = compare([reviewed, other], QUICK)
+    counts = outcomes["motion logreg, leave one video out"].events.by_tiou[0.1]
+    assert (counts.found, counts.missed, counts.wrong) == (4, 0, 0)
+    for name in (STARTER, "motion logreg, leave one video out"):
+        assert outcomes[name].events.minutes == pytest.approx((22 + 20) / 60)
+        assert outcomes[name].frames.n_frames == (22 + 20) * FPS
+    late = outcomes["motion logreg, last 20%"]
+    assert late.frames.n_frames == 0.2 * 20 * FPS  # the last part of the first is known to nobody
 
 
 def test_the_name_says_what_was_chosen() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from core import corrections, validate
 from core.detector import Detector, TrickDetector, starter
 from core.errors import UserError
 from core.judging import Judgements, judge
 from core.pipeline import Look
 from core.records import ModelRecord, Session
+from core.reviews import reviews
 from core.settings import EventSettings
 from core.tune import Judged
 from core.validate import Labelled
@@ -103,7 +105,7 @@ def picker(session: Session, model_id: str) -> None:
     everything = st.session_state.get("train_all_models", False)
     shown = [model for k, model in enumerate(models) if everything or k < _SHOWN or model.id == model_id]
     names = {STARTER: "Starter"} | {model.id: escaped(model.name) for model in shown}
-    captions = ["Hops against the background; needs no labels.", *(escaped(_caption(model)) for model in shown)]
+    captions = ["Trained on other skaters; needs no labels.", *(escaped(_caption(model)) for model in shown)]
     key = "train_model"
     show_value(key, model_id)
     st.radio(
@@ -126,15 +128,24 @@ def picker(session: Session, model_id: str) -> None:
 
 
 def labelled(session_id: str) -> Labelled | None:
-    """What was seen in a session and its labels; None if it was never looked at."""
+    """What was seen in a session, and what is known of it by labels and decisions: nothing where there are none. None
+    if it was never looked at.
+
+    Raises:
+        UserError: see :func:`core.corrections.labelled`.
+    """
     workspace = open_workspace()
     if session_id not in {session.id for session in workspace.sessions()}:
         return None
-    look = seen(workspace.session(session_id))
+    session = workspace.session(session_id)
+    look = seen(session)
     if look is None:
         return None
-    labels = workspace.labels(session_id)
-    return Labelled(look.example(labels.intervals if labels else ()), look.video.pts_s)
+    taught = corrections.labelled(workspace, session, look)
+    if taught is not None:
+        return taught
+    # Somebody may have said that there is no trick in all of it.
+    return Labelled(replace(look.example(()), known=None if workspace.labels(session_id) else ()), look.video.pts_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +178,8 @@ def outcomes(model: ModelRecord, protocol: str) -> dict[str, Mapping[str, Any]]:
             found = {"This model": outcome} | found
         elif how.startswith(protocol):
             found["The original's recipe"] = outcome
-        elif who == "starter":
-            found["Starter, never trained"] = outcome
+        elif name == validate.STARTER:
+            found["Starter"] = outcome
     return found
 
 
@@ -188,12 +199,16 @@ def _opened(model_id: str, path: str) -> TrickDetector:
 
 
 def _state_of(session_id: str) -> tuple[Any, ...]:
-    """Changes whenever what was measured in a session or labelled changes."""
+    """Changes whenever what was measured in a session, labelled or decided changes."""
     workspace = open_workspace()
     labels = workspace.labels(session_id)
     looked = workspace.session(session_id).facts.get("looked")
-    guardrails = workspace.settings(session_id).guardrails.model_dump_json()
-    return (str(workspace.home), str(looked), guardrails, workspace.subjects(session_id), labels and labels.saved_at)
+    settings = workspace.settings(session_id)
+    measured = (str(workspace.home), str(looked), settings.guardrails.model_dump_json(), workspace.subjects(session_id))
+    decided = repr(reviews(workspace, session_id))
+    # By decisions is known what lies near them and is not found besides.
+    finds = settings.model_dump_json(include={"model", "events"}) if decided != "[]" else ""
+    return (*measured, labels and labels.saved_at, decided, finds)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging the footage by detectors that have not seen it")

@@ -73,8 +73,8 @@ def _key(session: Session, look: Look, settings: SessionSettings) -> tuple[Any, 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _found(key: tuple[Any, ...], _look: Look, _settings: SessionSettings) -> tuple[list[Event], pd.Series, Detector]:
-    detector = pipeline.detector_for(open_workspace(), _settings)
-    return *pipeline.find(_look, detector), detector
+    workspace = open_workspace()
+    return *pipeline.found(_look, workspace, _settings), pipeline.detector_for(workspace, _settings)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -14,7 +14,9 @@ import pandas as pd
 import streamlit as st
 
 from core.detector import Detector
+from core.events import find_events
 from core.explain import Why, explain
+from core.intervals import frame_mask
 from core.judging import Judgement
 from core.pipeline import Look
 from core.records import Session
@@ -72,12 +74,16 @@ class Tuning:
     """Of the session."""
     videos: tuple[Judged, ...]
     """What is judged together; the session's is the first."""
-    known: bool
-    """Whether the session is labelled, be it as without any trick."""
     key: str
     """Another one for other footage, labels or measurements."""
     footage: Footage
     drawn: tuple[Drawn, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of the session by labels or decisions, be it that there is no trick."""
+        rows = self.videos[0].known
+        return rows is None or bool(rows.any())
 
     @property
     def labelled(self) -> bool:
@@ -132,8 +138,7 @@ def show(parts: Tuning, start: int, end: int) -> None:
 def _draw(parts: Tuning) -> None:
     settings = tuned(parts.session.id, parts.model_id)
     made = effect(parts.videos, settings)
-    known = parts.videos[0].truth if parts.known else None
-    whys = explain(parts.look, parts.detector, parts.videos[0].probability, settings, made.videos[0].events, known)
+    whys = _whys(parts, settings, made)
     above = st.container()
     _workbench(parts, settings, whys)  # first, so that the timeline follows the hand; the charts take longer
     with above:
@@ -144,7 +149,22 @@ def _draw(parts: Tuning) -> None:
             if parts.labelled:
                 _figures(parts, made)
             else:
-                _without_labels(made)
+                _without_labels(sum(why.state != "missed" for why in whys))
+
+
+def _whys(parts: Tuning, settings: EventSettings, made: Effect) -> list[Why]:
+    """Of all that is found and missed. What is found where nobody knows what is a trick is neither right nor wrong."""
+    video, whole = parts.videos[0], parts.judgement.probability
+    whys = []
+    if parts.known:
+        found = made.videos[0].events
+        whys = explain(parts.look, parts.detector, video.probability, settings, found, video.truth)
+    if video.known is not None and not video.known.all():
+        events = find_events(video.frame, video.time_s, whole, settings, len(video.pts_s))
+        seen = frame_mask((why.interval for why in whys if why.state != "missed"), len(video.pts_s))
+        unknown = [event for event in events if not seen[event.start_frame : event.end_frame + 1].any()]
+        whys += explain(parts.look, parts.detector, whole, settings, unknown)
+    return sorted(whys, key=lambda why: (why.interval.start_frame, why.interval.end_frame))
 
 
 def _knobs(parts: Tuning, settings: EventSettings) -> None:
@@ -222,9 +242,8 @@ def _rule(parts: Tuning, settings: EventSettings, rule: Rule) -> None:
     )
 
 
-def _without_labels(made: Effect) -> None:
+def _without_labels(count: int) -> None:
     with st.container(border=True, key="train_unlabelled"):
-        count = len(made.videos[0].events)
         st.subheader(f"{count} {'trick' if count == 1 else 'tricks'} found", anchor=False)
         st.write(
             "With labels this page also says which tricks were missed and which finds are false alarms, looks for the "

@@ -244,7 +244,7 @@ def _size(wide: bool) -> tuple[int, int]:
 def _pictures(part: Part, size: tuple[int, int]) -> Iterator[tuple[NDArray[np.uint8], float, float]]:
     """Picture, seconds from the first one, and which frame of the video it shows; slow motion has frames between."""
     video = Video.open(part.path)
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     last: tuple[NDArray[np.uint8], float] | None = None
     begin_s = float(video.pts_s[part.first])
     for picture in video.pictures(1, part.first):
@@ -292,9 +292,13 @@ def _between(before: NDArray[np.uint8], after: NDArray[np.uint8], share: float, 
     grays = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (before, after)]
     moved = flow.calc(grays[0], grays[1], None)
     height, width = grays[0].shape
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
-    from_before = cv2.remap(before, grid - share * moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    from_after = cv2.remap(after, grid + (1 - share) * moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = (axis.astype(np.float32) for axis in np.meshgrid(np.arange(width), np.arange(height)))
+
+    def carried(image: NDArray[np.uint8], by: float) -> Any:
+        at = (x + np.float32(by) * moved[..., 0], y + np.float32(by) * moved[..., 1])
+        return cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    from_before, from_after = carried(before, -share), carried(after, 1 - share)
     return np.asarray(cv2.addWeighted(from_before, 1 - share, from_after, share, 0), np.uint8)
 
 
