@@ -26,8 +26,9 @@ _DECAY = 0.3
 _NOISE = 0.1
 """Spread of what is added to each standardised feature in training: poses are not that exact."""
 _CLIP = 4.0
-_PULL = 30.0
-"""How strongly an adaptation is held to what the network knew, in moments: see :meth:`Network.adapted`."""
+PULL = 30.0
+"""How strongly an adaptation is held to what the network knew, in moments: see :meth:`Network.adapted`. At 2, two
+rejections alone made it miss every trick of the drawn session."""
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -134,8 +135,8 @@ class Network:
         def loss(step: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             margin = sign * (units @ (before + step / scale))
             slope = -weight * sign / (1 + np.exp(np.clip(margin, -60, 60)))
-            value = (weight * np.logaddexp(0, -margin)).sum() + _PULL / 2 * (step**2).sum()
-            return float(value), (slope @ units) / scale + _PULL * step
+            value = (weight * np.logaddexp(0, -margin)).sum() + PULL / 2 * (step**2).sum()
+            return float(value), (slope @ units) / scale + PULL * step
 
         found = minimize(loss, np.zeros(len(before)), jac=True, method="L-BFGS-B")
         after = before + found.x / scale

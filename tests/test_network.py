@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
-from core.network import MEMBERS, Network
+from core.network import MEMBERS, PULL, Network
 
 SEED = 42
 
@@ -197,7 +197,7 @@ def test_it_adapts_to_where_likelihood_and_prior_are_best_together(network: Netw
     def loss(weights: NDArray[np.float64]) -> float:
         chance = 1 / (1 + np.exp(-(units @ weights)))
         likelihood = -(weight * np.log(np.where(~y, chance, 1 - chance))).sum()
-        return float(likelihood + (((weights - before) * scale) ** 2).sum())
+        return float(likelihood + PULL / 2 * (((weights - before) * scale) ** 2).sum())
 
     steps = np.eye(len(after)) * 1e-4 / scale
     slope = [(loss(after + step) - loss(after - step)) / 2e-4 for step in steps]

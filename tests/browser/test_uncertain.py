@@ -30,9 +30,11 @@ def test_what_was_not_found_is_asked_about_where_the_most_uncertain_come_first(
     expect(cells).to_have_count(2)
     expect(counts(page)).to_contain_text("All 2")
     page.get_by_label("Sort by").select_option("uncertain")
-    expect(counts(page)).to_contain_text("All 5")
     below = page.get_by_role("gridcell", name="not found: below the threshold")
-    expect(below).to_have_count(3)
+    expect(below.first).to_be_visible()
+    asked = below.count()  # as many as the starter is unsure of
+    assert asked > 2
+    expect(counts(page)).to_contain_text(f"All {2 + asked}")
     first = cells.first.get_attribute("aria-label")
     assert first
     assert "below the threshold" in first
@@ -40,13 +42,13 @@ def test_what_was_not_found_is_asked_about_where_the_most_uncertain_come_first(
     cells.first.focus()
     page.keyboard.press("k")
     page.keyboard.press("r")
-    expect(below).to_have_count(1)
+    expect(below).to_have_count(asked - 2)
     expect(counts(page)).to_contain_text("Kept 1")
     expect(counts(page)).to_contain_text("Rejected 1")
     expect(page.get_by_text("3 tricks ·")).to_be_visible()  # those of the export
     assert sorted(verdicts(studio)) == ["keep", "reject"]
     page.keyboard.press("u")
-    expect(below).to_have_count(2)
+    expect(below).to_have_count(asked - 1)
     page.get_by_label("Sort by").select_option("time")
     expect(cells).to_have_count(3)
     expect(below).to_have_count(0)
