@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MEMBERS = 3
-"""Perceptrons that are averaged: on 133 clips of unseen skaters a third fewer false alarms than one."""
+"""Perceptrons that are averaged: their errors differ with what they began from, and average out in part."""
 HIDDEN = (48, 24)
 _EPOCHS = 15
 _BATCH = 512
