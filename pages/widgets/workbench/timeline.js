@@ -14,11 +14,12 @@ class Timeline {
       "aria-label": "Threshold",
       "aria-valuemin": "0",
       "aria-valuemax": "1",
+      "aria-valuenow": "0",
       "data-keys": "own",
     });
     this.track = element(
       "div",
-      { class: "track", role: "slider", tabindex: "0", "aria-label": "Timeline", "aria-valuemin": "0" },
+      { class: "track", role: "slider", tabindex: "0", "aria-label": "Timeline", "aria-valuemin": "0", "aria-valuenow": "0" },
       this.base,
       this.top,
     );
