@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import Cancelled, UserError
+from core.framing import Aspect
 from core.settings import (
     ClipSettings,
     CutMode,
@@ -338,24 +339,36 @@ def convert(
 def export(
     video: Path,
     events: Annotated[Path, typer.Option(help="What run --json or detect --json printed, or any label file.")],
-    out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("clips"),
     mode: Mode = "exact",
+    aspect: Annotated[Aspect, typer.Option(help="Shape of the clips; all but source follow the skater.")] = "source",
+    formats: Annotated[
+        str, typer.Option(help="With commas: clips, otio, edl, fcpxml, xmeml, llc, chapters, ffmetadata, csv.")
+    ] = "clips",
+    padding: Annotated[float, typer.Option(min=0, metavar="S", help="Seconds shown before and after.")] = 2.0,
+    name: Annotated[
+        str, typer.Option(metavar="TEMPLATE", help="Of the clips; it may hold {session}, {index}, {label}, {start}.")
+    ] = "{session}_{index:02d}_{label}",
     as_json: Json = False,
 ) -> None:
-    """Cut the clips of known events."""
+    """Cut the clips of known events, and write lists of them for video editors."""
     from core import pipeline
-    from core.content import content_id
+    from core.export import ExportOptions
+    from core.export import export as write
     from core.video import Video
 
+    kinds: Any = tuple(kind.strip() for kind in formats.split(",") if kind.strip())
+    options = ExportOptions(kinds, aspect, ClipSettings(mode=mode, clip_padding_s=padding), name)
     opened = Video.open(video)
     wanted = pipeline.labels_for(events, opened, may_be_empty=True)
     with _workspace() as workspace, _bar(video.name) as progress:
-        clips = pipeline.cut(wanted, opened, workspace, content_id(opened.path), ClipSettings(mode=mode), out, progress)
+        done = write(opened, wanted, workspace, out, options, progress)
     if as_json:
-        listed = [{"path": str(clip.path), "start_s": clip.start_s, "end_s": clip.end_s} for clip in clips]
-        typer.echo(json.dumps({"video": str(opened.path), "clips": listed}))
-    else:
-        _print_clips(clips)
+        typer.echo(json.dumps(done.to_json(), allow_nan=False))
+        return
+    _say(done.notes)
+    for file in done.files:
+        _print_file(done.out / file.name, file)
 
 
 @app.command()
@@ -514,6 +527,10 @@ def _print_result(result: Any) -> None:
 
 def _print_clips(clips: Any) -> None:
     for clip in clips:
-        lead = clip.wanted_start_s - clip.start_s
-        note = f"  (starts {lead:.2f} s early, at the keyframe)" if lead > 0.001 else ""
-        typer.echo(f"  {clip.path}  {clock(clip.start_s)} - {clock(clip.end_s)}{note}")
+        _print_file(clip.path, clip)
+
+
+def _print_file(path: Path, shown: Any) -> None:
+    lead = shown.wanted_start_s - shown.start_s
+    note = f"  (starts {lead:.2f} s early, at the keyframe)" if lead > 0.001 else ""
+    typer.echo(f"  {path}  {clock(shown.start_s)} - {clock(shown.end_s)}{note}")

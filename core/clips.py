@@ -14,8 +14,10 @@ from __future__ import annotations
 import errno
 import math
 import re
+import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +38,8 @@ _SAME_S = 1e-6
 """Times closer than this are one: far more than a float's rounding, far less than a tick of any container."""
 _CLOCK_S = 0.002
 """How far a frame of a clip may stand from its time: the ticks of Matroska and FLV are 1 ms."""
+_LONG_ARGUMENT = 8000
+"""Characters; Windows takes 32767 for the whole command line, Linux 131072 for an argument."""
 _SURE_START_S = 1.0
 """What lies nearer to the first frame than this is read without a seek, which gains nothing there and may fail."""
 
@@ -144,7 +148,17 @@ def clip_name(video_path: Path, index: int, label: str) -> str:
     >>> clip_name(Path("/footage/Park day 2.mov"), 3, "../kick/flip")
     'Park-day-2_03_kick-flip.mp4'
     """
-    return f"{_safe(video_path.stem, 100) or 'video'}_{index:02d}_{_safe(label, 60) or 'clip'}.mp4"
+    return f"{session_part(video_path)}_{index:02d}_{label_part(label)}.mp4"
+
+
+def session_part(video_path: Path) -> str:
+    """What the names of files made from a video begin with."""
+    return _safe(video_path.stem, 100) or "video"
+
+
+def label_part(label: str) -> str:
+    """A label as part of a file name; see :func:`clip_name`."""
+    return _safe(label, 60) or "clip"
 
 
 def _safe(text: str, max_bytes: int) -> str:
@@ -161,6 +175,7 @@ def cut_clip(
     progress: Progress | None = None,
     cancelled: StopWish | None = None,
     long_side: int | None = None,
+    shape: str | None = None,
 ) -> Clip:
     """Write one clip as MP4, with its sound; a clip of that name is replaced.
 
@@ -173,6 +188,8 @@ def cut_clip(
         progress: told the fraction done, 0 to 1.
         cancelled: polled ten times a second.
         long_side: the most pixels of its longer side, for a preview of an exact clip; None leaves the size.
+        shape: FFmpeg's filters from the upright planned frames to the pictures of an exact clip, with even sides; they
+            count frames from the clip's first. Instead of ``long_side``.
 
     Raises:
         UserError: the footage is gone, damaged or cannot be copied into an MP4; the disk is full or write-protected.
@@ -190,14 +207,16 @@ def cut_clip(
         raise UserError(f"{out_path.name} is not a name for an MP4 file: let it end in .mp4.")
     if out_path.resolve() == video.path.resolve():
         raise UserError(f"{out_path} is the footage itself: choose another name or folder for the clip.")
-    size = video.fit(long_side, 2) if long_side and long_side < max(video.info.width, video.info.height) else None
+    if long_side and long_side < max(video.info.width, video.info.height):
+        width, height = video.fit(long_side, 2)
+        shape = f"scale={width}:{height},setsar=1"
     with atomic_path(out_path) as partial:
         partial.touch()  # learns of a read-only folder from the system and not from FFmpeg's words
         try:
             if mode == "fast":
                 start_frame, end_frame, frames = _cut_fast(video, plan, partial, progress, cancelled)
             else:
-                start_frame, end_frame, frames = _cut_exact(video, plan, partial, size, progress, cancelled)
+                start_frame, end_frame, frames = _cut_exact(video, plan, partial, shape, progress, cancelled)
         except (FFmpegError, av.FFmpegError) as error:
             if not video.path.is_file():
                 raise UserError(f"{video.path} is gone: bring it back and cut again.") from error
@@ -271,7 +290,7 @@ def _cut_exact(
     video: Video,
     plan: ClipPlan,
     partial: Path,
-    size: tuple[int, int] | None,
+    shape: str | None,
     progress: Progress | None,
     cancelled: StopWish | None,
 ) -> tuple[int, int, int]:
@@ -286,8 +305,7 @@ def _cut_exact(
     else:
         trim = f"start_frame={plan.start_frame}:end_frame={plan.end_frame + 1}"
     # H.264 in 4:2:0 wants even sides: an odd one loses its last line.
-    shape = f"scale={size[0]}:{size[1]},setsar=1" if size else "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
-    picture = f"trim={trim},setpts=PTS-STARTPTS,{shape}"
+    picture = f"trim={trim},setpts=PTS-STARTPTS,{shape or 'crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0'}"
     # Silence fills gaps, a late start and an early end, so that sound and picture are equally long in every clip.
     sound = (
         f"aresample=async=1:first_pts=0,apad,atrim=start={_us(plan.start_s - zero_s)}:end={_us(plan.end_s - zero_s)},"
@@ -304,21 +322,22 @@ def _cut_exact(
         "-enc_time_base:v",
         f"{entry.time_base.numerator}:{entry.time_base.denominator}",
     ]
-    complaints = run(
-        [
-            *_input(video, entry.seek_s, "-noaccurate_seek"),
-            *_STREAMS,
-            *["-vf", picture],
-            *timing,
-            *_ENCODER,
-            *sound_options,
-            *_CONTAINER,
-            str(partial.absolute()),
-        ],
-        plan.frames,
-        progress,
-        cancelled,
-    )
+    with _filters(picture) as filters:
+        complaints = run(
+            [
+                *_input(video, entry.seek_s, "-noaccurate_seek"),
+                *_STREAMS,
+                *filters,
+                *timing,
+                *_ENCODER,
+                *sound_options,
+                *_CONTAINER,
+                str(partial.absolute()),
+            ],
+            plan.frames,
+            progress,
+            cancelled,
+        )
     times_s = _frame_times(partial)
     if len(times_s) != plan.frames and complaints:
         raise UserError(
@@ -331,6 +350,18 @@ def _cut_exact(
     if entry.timed and np.abs(times_s - wanted_s).max() > _CLOCK_S:
         raise FFmpegError(f"The frames of the clip of {video.path.name} are not shown at their times.")
     return plan.start_frame, plan.end_frame, plan.frames
+
+
+@contextmanager
+def _filters(picture: str) -> Iterator[list[str]]:
+    """The option for the picture's filters: from a file where they are longer than an argument may be."""
+    if len(picture) < _LONG_ARGUMENT:
+        yield ["-vf", picture]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "filters.txt"
+        script.write_text(picture, encoding="ascii")
+        yield ["-/filter:v", str(script)]
 
 
 def _just_before(video: Video, frame: int) -> float:

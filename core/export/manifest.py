@@ -1,0 +1,147 @@
+"""What an export left in a folder, in one JSON file beside the clips.
+
+Programs read from it which file shows what. The next export learns from it which clips need not be cut again, and which
+files of the folder are its own: no other file is ever written over.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from core.atomic import atomic_path
+from core.clips import session_part
+from core.edit_lists import EditListFormat
+from core.framing import Aspect
+from core.settings import CutMode, Settings
+from core.video import Video
+
+VERSION = 1
+"""Of the file, and of how clips are made: one that another version made is made anew."""
+_MAX_BYTES = 64 * 2**20
+
+Kind = Literal["clips"] | EditListFormat
+
+
+class Plan(Settings):
+    """All that decides what a clip looks like."""
+
+    start_frame: int
+    end_frame: int
+    mode: CutMode
+    aspect: Aspect
+    path: str | None
+    """Digest of the crop in every frame; None for the whole picture."""
+
+
+class Crop(Settings):
+    """The window of a cropped clip, pixels of the upright picture. It moves: the least and the greatest place."""
+
+    width: int
+    height: int
+    x: tuple[float, float]
+    """Of its left side."""
+    y: tuple[float, float]
+    """Of its upper side."""
+
+
+class Written(Settings):
+    """One file."""
+
+    kind: Kind
+    name: str
+    """Its name in the folder of the manifest."""
+    video: str
+    """Name of the footage."""
+    start_frame: int
+    """First frame of the footage in it; of a list that of its first clip."""
+    end_frame: int
+    """Last frame in it."""
+    start_s: float
+    """When the first frame is shown in the footage, seconds."""
+    end_s: float
+    """When the last frame leaves the screen."""
+    wanted_start_s: float
+    """Where it was to start: a fast clip may begin sooner, at a keyframe."""
+    label: str | None
+    """Of a clip; its labels are joined by ``+``."""
+    confidence: float | None
+    """The highest of its events, 0 to 1; None where a person labelled."""
+    crop: Crop | None
+    size: int
+    """Bytes."""
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+    plan: Plan | None
+    """Of a clip."""
+
+
+class _Manifest(Settings):
+    trickline_export: Literal[1]
+    video: str
+    content: str
+    files: tuple[Written, ...]
+    """What the last export wrote or found finished."""
+    earlier: tuple[Written, ...]
+    """What exports before that left, and is still there."""
+
+
+class Folder:
+    """A folder into which one video's files are exported."""
+
+    def __init__(self, out: Path, video: Video, content: str) -> None:
+        """Read what earlier exports of the video with this content id have left in ``out``."""
+        self.out = out
+        self._video = video
+        self._content = content
+        self._new: dict[str, Written] = {}
+        name = f"{session_part(video.path)}_export.json"
+        self.manifest = out / name
+        # Cameras give the same name to many videos.
+        if self.manifest.exists() and self._read() is None:
+            self.manifest = out / self._own(name)
+        before = self._read()
+        self._earlier = {file.name: file for file in (*before.files, *before.earlier)} if before else {}
+
+    def target(self, name: str) -> Path:
+        """Where the file of this name goes: beside one of that name that is not an earlier export's."""
+        known = name in self._earlier or name in self._new
+        return self.out / (name if known or not (self.out / name).exists() else self._own(name))
+
+    def finished(self, path: Path, plan: Plan) -> Written | None:
+        """The clip of this plan, if it is there and has the size that it was written with."""
+        earlier = self._earlier.get(path.name)
+        there = earlier and earlier.plan == plan and path.is_file() and path.stat().st_size == earlier.size
+        return earlier if there else None
+
+    def add(self, file: Written) -> None:
+        """Note that ``file`` was written or is finished."""
+        self._new[file.name] = file
+        earlier = tuple(
+            file for name, file in self._earlier.items() if name not in self._new and (self.out / name).is_file()
+        )
+        manifest = _Manifest(
+            trickline_export=VERSION,
+            video=self._video.path.name,
+            content=self._content,
+            files=tuple(self._new.values()),
+            earlier=earlier,
+        )
+        with atomic_path(self.manifest) as temporary:
+            temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def _own(self, name: str) -> str:
+        path = Path(name)
+        return f"{path.stem}-{self._content[:8]}{path.suffix}"
+
+    def _read(self) -> _Manifest | None:
+        """The manifest, if it is one of this video; files are found by the names that an export gives, not by it."""
+        try:
+            if self.manifest.stat().st_size > _MAX_BYTES:
+                return None
+            manifest = _Manifest.model_validate_json(self.manifest.read_bytes())
+        except (OSError, pydantic.ValidationError):
+            return None
+        return manifest if manifest.content == self._content else None
