@@ -1,4 +1,4 @@
-"""Small pictures of a video: a sprite of evenly spread frames for the timeline, and a poster for its card.
+"""Pictures of a video: a sprite of evenly spread frames for the timeline, a poster for its card, a frame to be shared.
 
     >>> sprite = make_thumbnails(video, thumbnails_path(workspace, content))  # doctest: +SKIP
     >>> sprite.box(17), sprite.times_s[17]                                   # doctest: +SKIP
@@ -36,6 +36,7 @@ POSTER_WIDTH = 480
 
 _COLUMNS = 20
 _QUALITY = 80
+_SHARED_QUALITY = 92
 _AFFORDABLE_MP = 2000.0
 """Megapixels that may all be decoded for the sake of evenly spread thumbnails: about 3 s of H.264 on two cores. A
 longer video is shown by its keyframes, at 13 ms for each of 1080p."""
@@ -117,7 +118,7 @@ def make_thumbnails(
     for number, (_, image) in enumerate(shown):
         x, y, _, _ = sprite.box(number)
         sheet[y : y + height, x : x + width] = image
-    _write_jpeg(sheet, out)
+    _write_image(sheet, out)
     with atomic_path(out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps({"columns": columns, "width": width, "height": height, "count": sprite.count,
                                          "times_s": [round(time_s, 6) for time_s in sprite.times_s]}))  # fmt: skip
@@ -146,12 +147,39 @@ def poster(video: Video, frame: int, out: Path, width: int = POSTER_WIDTH) -> Pa
     Raises:
         UserError: the video is gone or cannot be decoded, or nothing can be written.
     """
+    width = min(width, video.info.width)
+    _write_image(
+        _next_picture(video, frame).rgb(width, max(1, round(width * video.info.height / video.info.width))), out
+    )
+    return out
+
+
+def write_poster(video: Video, frame: int, path: Path) -> Path:
+    """Write frame ``frame``, or the next one that can be decoded, upright and in the footage's full size.
+
+    HDR footage keeps its values, which look pale without its colour tags.
+
+    Args:
+        path: ends in ``.jpg``, ``.jpeg`` or ``.png``; replaced if it is there.
+
+    Raises:
+        IndexError: the video has no such frame.
+        UserError: the video is gone or cannot be decoded, or nothing can be written.
+    """
+    if not 0 <= frame < video.n_frames:
+        raise IndexError(f"frame {frame} of {video.n_frames}")
+    if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+        raise UserError(f"{path.name} is not a name for a picture: let it end in .jpg or .png.")
+    _write_image(_next_picture(video, frame).rgb(video.info.width, video.info.height), path, _SHARED_QUALITY)
+    return path
+
+
+def _next_picture(video: Video, frame: int) -> Picture:
+    """Frame ``frame``, or the next one that can be decoded."""
     picture = next(chain(video.pictures(1, frame), video.pictures(1)), None)
     if picture is None:
         raise UserError(f"{video.path.name} holds no frame that can be decoded: record or copy it again.")
-    width = min(width, video.info.width)
-    _write_jpeg(picture.rgb(width, max(1, round(width * video.info.height / video.info.width))), out)
-    return out
+    return picture
 
 
 def keyframes(video: Video, times_s: Sequence[float]) -> Iterator[Picture]:
@@ -216,11 +244,13 @@ def _times(video: Video, count: int) -> list[float]:
     return [(number + 0.5) * video.info.duration_s / count for number in range(count)]
 
 
-def _write_jpeg(image: NDArray[np.uint8], out: Path) -> None:
+def _write_image(image: NDArray[np.uint8], out: Path, quality: int = _QUALITY) -> None:
+    """Write RGB as a PNG where the name says so, or else as a JPEG."""
     import cv2
 
-    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-    written, encoded = cv2.imencode(".jpg", image[..., ::-1], options)
+    png = out.suffix.lower() == ".png"
+    options = [] if png else [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    written, encoded = cv2.imencode(".png" if png else ".jpg", image[..., ::-1], options)
     assert written  # it fails only for sides beyond 65535 pixels
     with atomic_path(out) as temporary:
         temporary.write_bytes(encoded.tobytes())
