@@ -62,7 +62,7 @@ def judge(
         model: None for the starter.
         wanted: content ids of the videos; each can be loaded.
         load: a video and what is known of it by content id; None if it is gone. Where nothing is known any more its
-            :attr:`core.detector.Example.known` is empty.
+            :attr:`core.lessons.Example.known` is empty.
 
     Raises:
         UserError: the footage lacks features that the detector was trained with.

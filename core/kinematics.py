@@ -4,7 +4,9 @@
 
 The measured heights are put on a clock of 30 ticks a second, on which every window is a whole number of ticks, and read
 off again at the sampled frames; so footage of any rate gives the same features. ``playback`` runs that clock faster:
-footage in slow motion looks like any other once it is played as many times faster as it was slowed down.
+footage in slow motion looks like any other once it is played as many times faster as it was slowed down. Wherever a
+path breaks, at a hard cut or with another person, the clock stands still for longer than any window is, so that no
+feature mixes what was before with what comes after.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ _HOPS_S = (0.2, 0.33, 0.5, 0.8)
 _PARABOLAS_S = (0.17, 0.3)
 _AROUND_S = (0.2, 0.5, 1.0)
 _AWAY_S = (0.1, 0.2, 0.4, 0.8)
+_STANDSTILL = 32
+"""Ticks between two paths: more than the longest window looks to one side."""
 
 _Signals = dict[str, NDArray[np.float64]]
 
@@ -38,14 +42,15 @@ def kinematics(table: pd.DataFrame, playback: float = 1.0) -> tuple[NDArray[np.f
 
     Returns:
         A float32 matrix of shape ``(n, k)``, NaN where the body was not followed, and the ``k`` names. Heights are in
-        torso lengths, speeds in torso lengths a second of the faster clock. ``coverage``, the share of the time in
-        which somebody was seen, is known everywhere.
+        torso lengths, speeds in torso lengths a second of the faster clock. ``legs_seen``, the share of the time
+        around in which the feet were followed, is known everywhere.
     """
     time_s = table["time_s"].to_numpy(np.float64)
     if not len(time_s):
         _, names = kinematics(pd.DataFrame(0, index=[0], columns=table.columns))
         return np.empty((0, len(names)), np.float32), names
     at = (time_s - time_s[0]) / playback
+    at += np.cumsum(_breaks(table)) * (_STANDSTILL / TICKS_HZ)
     ticks = np.arange(0.0, at[-1] + 0.5 / TICKS_HZ, 1 / TICKS_HZ)
     columns = _features(_ticking(table, at, ticks, playback))
     nearest = np.minimum(np.rint(at * TICKS_HZ).astype(np.int64), len(ticks) - 1)
@@ -54,10 +59,20 @@ def kinematics(table: pd.DataFrame, playback: float = 1.0) -> tuple[NDArray[np.f
     return matrix, tuple(columns)
 
 
+def _breaks(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Where a path begins other than the one before: shape ``(n,)``."""
+    begins = np.zeros(len(table), np.bool_)
+    for name in ("feet_path", "hips_path"):
+        path = table[name].to_numpy(np.int64)
+        followed = np.flatnonzero(path >= 0)
+        begins[followed[1:]] |= np.diff(path[followed]) != 0
+    return begins
+
+
 def _ticking(table: pd.DataFrame, at: NDArray[np.float64], ticks: NDArray[np.float64], playback: float) -> _Signals:
     """The measured signals on the even clock."""
     feet, hips = (table[name].to_numpy(np.int64) for name in ("feet_path", "hips_path"))
-    shown = np.zeros(len(table), np.int64)
+    shown = np.cumsum(_breaks(table), dtype=np.int64)
     longest = MAX_LOST_S / playback
 
     def known(name: str, path: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -71,8 +86,7 @@ def _ticking(table: pd.DataFrame, at: NDArray[np.float64], ticks: NDArray[np.flo
     for name in ("leg_extension", "tilt", "stance", "leg_conf", "torso"):
         made[name] = _smooth(known(name, shown))
     made["box_conf"] = known("box_conf", shown)
-    made["seen"] = np.interp(ticks, at, (table["person"].to_numpy() >= 0).astype(np.float64))
-    made["camera"] = known("camera_speed", shown) * playback
+    made["legs_seen"] = _at_ticks((feet >= 0).astype(np.float64), shown, at, ticks, np.inf)
     return made
 
 
@@ -85,17 +99,17 @@ def _features(signals: _Signals) -> _Signals:
     made["feet_along"], made["hips_along"] = (np.abs(_speed(signals[name])) for name in ("feet_x", "hips_x"))
     for name in ("feet", "hips"):
         made |= {f"{name}_hop_{window_s}": _hop(heights[name], window_s) for window_s in _HOPS_S}
-    made["both_feet_hop"] = np.fmin(_hop(left, 0.4), _hop(right, 0.4))
+    made |= {f"both_feet_hop_{window_s}": np.fmin(_hop(left, window_s), _hop(right, window_s)) for window_s in _HOPS_S}
+    made["feet_apart"] = np.abs(left - right)
     made["shoulders_hop"] = _hop(heights["shoulders"], 0.4)
     for name in ("feet", "hips"):
         for half_s in _PARABOLAS_S:
             made[f"{name}_bend_{half_s}"], made[f"{name}_flight_{half_s}"] = _parabola(heights[name], half_s)
     made |= {name: signals[name] for name in ("leg_extension", "tilt", "stance", "leg_conf", "torso", "box_conf")}
-    made["coverage"] = _mean(signals["seen"], _whole_ticks(0.4))
-    made["camera"] = _mean(signals["camera"], _whole_ticks(0.2))
+    made["legs_seen"] = _mean(signals["legs_seen"], _whole_ticks(0.4))
     around = (
         "feet_speed", "hips_speed", "shoulders_speed", "feet_along", "feet_hop_0.5", "hips_hop_0.5", "leg_extension",
-        "feet_push", "tilt", "stance", "leg_conf", "lower_foot_speed",
+        "feet_push", "tilt", "stance", "leg_conf", "lower_foot_speed", "feet_apart",
     )  # fmt: skip
     for name in around:
         for half_s in _AROUND_S:

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.corrections import known_frames
-from core.detector import Detector, Example, TrickDetector, starter
+from core.detector import Detector, TrickDetector, starter
 from core.errors import UserError
 from core.evaluate import TIOUS, EventMetrics, event_metrics, pooled
 from core.events import Sampled, find_events
 from core.features import REACH_S
 from core.intervals import Event, Interval, frame_mask, from_mask
+from core.lessons import Example
 from core.settings import EventSettings, TrainSettings
 from core.tricks import nested
 from core.uncertain import candidates

@@ -66,6 +66,9 @@ _SCALE_WINDOW_S = 1.4
 EDGE_S = 0.002
 """A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
 that is right on the edge must not come and go with the rounding (seconds)."""
+_LEGS = slice(13, 17)  # knees and ankles
+_BORDER, _NEAR_BORDER = 0.012, 0.05  # of the picture's width and height
+_UNSURE = 0.3
 _THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the picture shows only legs
 
 
@@ -213,6 +216,7 @@ def _motion(
     keypoints: NDArray[np.float64], person: NDArray[np.int64], camera: CameraTable, aspect: float
 ) -> dict[str, NDArray[np.float64]]:
     points = keypoints[..., :2] * [aspect, 1.0]  # frame heights
+    points[:, _LEGS] = np.where(_outside(keypoints[:, _LEGS])[..., None], np.nan, points[:, _LEGS])
     shoulder, hip = _middle(points, 5, 6), _middle(points, 11, 12)
     left, right = points[:, 15], points[:, 16]
     ankle = (left + right) / 2
@@ -260,6 +264,15 @@ def _motion(
         "leg_conf": keypoints[:, 11:, 2].mean(axis=1),
         "camera_speed": np.nan_to_num(passed) / np.maximum(scale, 1e-3),
     }
+
+
+def _outside(keypoints: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Joints on the border of the picture, or unsure and close to it: shape as ``keypoints`` without the last axis. It
+    is where the networks put those that lie beyond, and they go along with the picture, not with the body."""
+    place, confidence = keypoints[..., :2], keypoints[..., 2]
+    margin = np.where(confidence < _UNSURE, _NEAR_BORDER, _BORDER)[..., None]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(((place < margin) | (place > 1 - margin)).any(axis=-1))
 
 
 def _paths(paths: dict[str, BackgroundPath]) -> dict[str, NDArray[Any]]:

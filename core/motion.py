@@ -34,7 +34,7 @@ _THUMB = 80
 _PEAKS = 5
 _MIN_OVERLAP = 0.2
 _MIN_FREE = 0.2
-_CUT_LEVELS = 14.0
+_CUT_LEVELS = 6.0
 _NO_CUT = 0.4  # where so many corners were found again
 _APART_CALM = 1.6
 _CALM = 0.1  # frame heights between two pictures
@@ -167,13 +167,13 @@ class MotionEstimator:
 def cuts(difference: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Where a hard cut lies: shape ``(n,)``, true at the first sampled frame of a new shot.
 
-    A cut differs by more than 14 levels and by more than 2.5 times the local median + 4, and is no flash, after which
-    the picture is what it was.
+    A cut differs by more than 6 levels and by more than 3 times the local median + 3, and is no flash, after which the
+    picture is what it was.
     """
     import pandas as pd
 
     local = pd.Series(np.abs(difference)).rolling(15, center=True, min_periods=1).median().to_numpy()
-    return (difference > _CUT_LEVELS) & (difference > 2.5 * local + 4.0) & (np.append(difference[1:], 0.0) >= 0)
+    return (difference > _CUT_LEVELS) & (difference > 3.0 * local + 3.0) & (np.append(difference[1:], 0.0) >= 0)
 
 
 def _seen(gray: NDArray[np.uint8], boxes: NDArray[np.float32]) -> _Sight:

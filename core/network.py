@@ -1,16 +1,14 @@
-"""A small neural network over the features of a frame: what the starter is, and how it is adapted to a camera.
+"""A small neural network over the features of a frame: one half of :mod:`core.ensemble`.
 
     >>> network = Network.fit(x, y, weight, seed=42)                         # doctest: +SKIP
-    >>> closer = network.adapted(x_here, y_here, weight_here)                # doctest: +SKIP
 
-A network is a few perceptrons of two hidden layers, whose logits are averaged. It is kept as plain arrays and answers
-with NumPy alone, so that the studio starts without scikit-learn.
+A network is a few perceptrons of two hidden layers, whose logits are averaged.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,10 +24,6 @@ _DECAY = 0.3
 _NOISE = 0.1
 """Spread of what is added to each standardised feature in training: poses are not that exact."""
 _CLIP = 4.0
-PULL = 30.0
-"""How strongly an adaptation is held to what the network knew, in moments: see :meth:`Network.adapted`. At 2, two
-rejections alone made it miss every trick of the drawn session."""
-
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -82,11 +76,6 @@ class Network:
         output = np.concatenate(outputs).astype(np.float64) / MEMBERS
         return cls(center, spread, tuple(members), output, float(np.mean(biases)))
 
-    def predict_proba(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probabilities of no and of yes, shape ``(n, 2)``, as scikit-learn's classifiers give them."""
-        yes = 1 / (1 + np.exp(-np.clip(self.logit(x), -60, 60)))
-        return np.stack([1 - yes, yes], axis=1)
-
     def logit(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """The logarithm of the odds of yes, shape ``(n,)``."""
         return self.hidden(x) @ self.output + self.bias
@@ -102,46 +91,6 @@ class Network:
             made.append(units)
         return np.concatenate(made, axis=1).astype(np.float64)
 
-    def calibrated(self, logit: NDArray[np.float64], y: NDArray[np.bool_]) -> Network:
-        """With probabilities that mean what they say (Platt, Probabilistic outputs for support vector machines, 1999).
-
-        Args:
-            logit: of frames that a network trained like this one had not seen, shape ``(n,)``.
-            y: whether each was in a trick.
-        """
-        from sklearn.linear_model import LogisticRegression
-
-        platt = LogisticRegression(C=1e6).fit(logit[:, None], y)
-        slope = float(platt.coef_[0, 0])
-        return replace(self, output=slope * self.output, bias=slope * self.bias + float(platt.intercept_[0]))
-
-    def adapted(self, x: NDArray[np.float32], y: NDArray[np.bool_], weight: NDArray[np.float64]) -> Network:
-        """The same network with its last layer fitted to new footage, held to what it was.
-
-        The likelihood of the new frames and a Gaussian prior around the old weights are maximised together (Chelba and
-        Acero, Adaptation of maximum entropy capitalizer, EMNLP 2004), so that a few corrections move it a little, many
-        move it far, and none of what it learnt before is needed.
-
-        Args:
-            weight: of each row; those of one corrected moment add up to about 1.
-        """
-        from scipy.optimize import minimize
-
-        units = np.column_stack([self.hidden(x), np.ones(len(x))])
-        before = np.append(self.output, self.bias)
-        scale = np.append(np.maximum(units[:, :-1].std(axis=0), 0.1), 1.0)
-        sign = np.where(y, 1.0, -1.0)
-
-        def loss(step: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            margin = sign * (units @ (before + step / scale))
-            slope = -weight * sign / (1 + np.exp(np.clip(margin, -60, 60)))
-            value = (weight * np.logaddexp(0, -margin)).sum() + PULL / 2 * (step**2).sum()
-            return float(value), (slope @ units) / scale + PULL * step
-
-        found = minimize(loss, np.zeros(len(before)), jac=True, method="L-BFGS-B")
-        after = before + found.x / scale
-        return replace(self, output=after[:-1], bias=float(after[-1]))
-
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything by name, for a file; the inverse of :meth:`of_arrays`."""
         named: dict[str, NDArray[Any]] = {
@@ -154,7 +103,7 @@ class Network:
 
     @classmethod
     def of_arrays(cls, named: dict[str, NDArray[Any]]) -> Network:
-        """Raises KeyError or ValueError where something is missing or does not fit together."""
+        """Raises KeyError, TypeError or ValueError where something is missing or does not fit together."""
         members: list[tuple[_Layer, ...]] = []
         while f"weight_{len(members)}_0" in named:
             layers: list[_Layer] = []

@@ -27,12 +27,13 @@ from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
 from core.clips import Clip, clip_name, cut_clip, plan_clips
 from core.content import content_id
-from core.detector import STARTER, Detector, Example, TrickDetector, starter
+from core.detector import STARTER, Detector, TrickDetector, starter
 from core.errors import UserError
 from core.events import find_events
 from core.intervals import Event, Interval
 from core.labels import read_labels
 from core.labels.label_set import check_within
+from core.lessons import Example
 from core.metrics import Signals, signals
 from core.pose import SubjectChoice, backends
 from core.pose.extract import Seconds, extract
@@ -49,7 +50,7 @@ Progress = Callable[[Step, float], None]
 """Called with the step and how much of it is done, 0 to 1."""
 Cancel = Callable[[], bool]
 
-_LOOK_VERSION = 2
+_LOOK_VERSION = 3
 
 
 @dataclass(frozen=True)

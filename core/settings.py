@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.errors import UserError
 
 FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "kinematics"]
-ModelKind = Literal["rf", "logreg", "gb", "network", "adapted"]
+ModelKind = Literal["rf", "logreg", "gb", "ensemble", "adapted"]
 PoseBackend = Literal["auto", "movenet", "yolo"]
 CutMode = Literal["exact", "fast"]
 
@@ -85,7 +85,7 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _networks_see_kinematics(self) -> Self:
-        if self.model in {"network", "adapted"} and self.feature_set != "kinematics":
+        if self.model in {"ensemble", "adapted"} and self.feature_set != "kinematics":
             raise UserError(
                 f"The model {self.model} goes with the feature set kinematics alone, not with {self.feature_set}: "
                 "choose kinematics, or another model."

@@ -23,8 +23,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.atomic import atomic_path
-from core.detector import TrickDetector, positive_rows
+from core.detector import TrickDetector
 from core.features import features, usable_rows
+from core.lessons import positive_rows
 from core.settings import TrainSettings
 from core.validate import Labelled, left_out
 from core.workspace import Workspace
@@ -45,7 +46,6 @@ SIGNALS = {
     "tuck ratio": ("tuck_ratio",),
     "size of the skater": ("torso_len", "box_area"),
     "place in the picture": ("box_cx", "box_cy", "hip_y", "shoulder_y", "ankle_y"),
-    "motion of the camera": ("camera",),
     "sound": ("audio_onset",),
 }
 """Plain names, and how the features that go by each begin: columns of the signals' table, and signals of

@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detector import Detector, Example, TrickDetector, positive_rows, starter
+from core.detector import Detector, TrickDetector, starter
 from core.errors import Cancelled
 from core.evaluate import EventMetrics, FrameMetrics, event_metrics, format_table, frame_metrics, pooled
 from core.events import find_events
 from core.features import REACH_S, usable_rows
 from core.folds import Fold, fold_last_fraction, folds_by_group, folds_by_trick, out_of_fold_probability
 from core.intervals import Interval, frame_mask, from_mask
+from core.lessons import Example, positive_rows
 from core.settings import EventSettings, TrainSettings
 
 ORIGINAL = TrainSettings(feature_set="temporal", model="rf")

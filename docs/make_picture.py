@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core import pipeline
-from core.detector import HOP_TORSOS
+from core.hop_rule import HOP_TORSOS
 from core.settings import RunSettings
 from core.workspace import Workspace
 from sample_data.make_session import DEFAULT_OUT, make_session

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.events import find_events
 from core.intervals import Interval
 from core.metrics import signals
 from core.pose.table import CameraTable, PoseTable
-from core.settings import GuardrailSettings
+from core.settings import EventSettings, GuardrailSettings
 
 JUMPS_S = (4.0, 9.0, 15.0)
+OTHER_JUMPS_S = (3.0, 6.5, 12.0, 16.0)
+"""For footage that no detector was trained on."""
 SECONDS = 20.0
 TORSO = 0.2
 """Frame heights."""
@@ -71,6 +74,14 @@ def table(
 def tricks(fps: float = 15.0, jumps_s: Sequence[float] = JUMPS_S, stride: int = 1) -> list[Interval]:
     """The labels that a person would give: 0.3 s to either side of the top of each jump."""
     return [Interval(round((jump - 0.3) * fps) * stride, round((jump + 0.3) * fps) * stride) for jump in jumps_s]
+
+
+def tops_s(footage: pd.DataFrame, probability: NDArray[np.float64]) -> list[float]:
+    """The middle of each found event, seconds."""
+    frame, time_s = footage["frame"].to_numpy(), footage["time_s"].to_numpy()
+    step = int(frame[1] - frame[0])
+    events = find_events(frame, time_s, probability, EventSettings(), int(frame[-1]) + step)
+    return [float(time_s[(event.start_frame + event.end_frame) // 2 // step]) for event in events]
 
 
 def _bumps(time_s: NDArray[np.float64], at_s: Sequence[float], width_s: float) -> NDArray[np.float64]:

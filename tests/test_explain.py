@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detector import Detector, HopRule, TrickDetector, starter
+from core.detector import Detector, TrickDetector, starter
 from core.events import find_events
 from core.explain import Why, explain
+from core.hop_rule import HopRule
 from core.intervals import Interval
 from core.metrics import REASON_WORDS
 from core.pipeline import Look

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.detector import HopRule
 from core.health import Finding, health
+from core.hop_rule import HopRule
 from core.metrics import signals
 from core.pipeline import Look
 from core.pose.extract import Seconds

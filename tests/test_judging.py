@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.detector import Example, HopRule, TrickDetector
+from core.detector import TrickDetector
+from core.hop_rule import HopRule
 from core.intervals import Interval
 from core.judging import Origin, judge
+from core.lessons import Example
 from core.records import ModelRecord
 from core.settings import TrainSettings
 from core.training import train

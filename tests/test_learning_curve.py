@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detector import Detector, Example, HopRule, TrickDetector
+from core.detector import Detector, TrickDetector
 from core.errors import Cancelled, UserError
 from core.features import REACH_S
+from core.hop_rule import HopRule
 from core.intervals import Interval
 from core.learning_curve import Order, Part, parts, replay, worth
+from core.lessons import Example
 from core.settings import EventSettings, TrainSettings
 from core.validate import Labelled
 from tests.skater import table, tricks

@@ -13,8 +13,8 @@ import pytest
 from core import pipeline, validate
 from core.clips import plan_clips
 from core.content import content_id
-from core.detector import HopRule
 from core.errors import Cancelled, UserError
+from core.hop_rule import HopRule
 from core.intervals import Event, Interval, match
 from core.labels import read_labels
 from core.pose import SubjectChoice
@@ -251,7 +251,7 @@ def test_settings_of_a_session_decide_what_is_found(studio_workspace: Workspace)
     (one,) = studio_workspace.sessions()
     kept = pipeline.kept(one, studio_workspace)
     assert kept is not None
-    for threshold, count in ((0.5, 2), (1.0, 0)):
+    for threshold, count in ((0.8, 2), (1.0, 0)):
         chosen = SessionSettings(events=EventSettings(default_threshold=threshold))
         studio_workspace.save_settings(one.id, chosen)
         assert studio_workspace.settings(one.id) == chosen

@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detector import HopRule, TrickDetector, starter
+from core.detector import TrickDetector, starter
 from core.evaluate import event_metrics, frame_metrics
+from core.hop_rule import HopRule
 from core.intervals import Event, Interval
 from core.pipeline import kept
 from core.report import STARTER, Evaluation, Judge, timeline

@@ -1,4 +1,4 @@
-"""The detector that comes with Trickline, whatever its weights, and the files that networks are kept in."""
+"""The detector that comes with Trickline, whatever its weights, and the files that ensembles are kept in."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 from core import detector as detector_module
-from core.detector import STARTER, Example, HopRule, TrickDetector, starter
+from core.detector import STARTER, TrickDetector, starter
+from core.ensemble import Ensemble
 from core.errors import UserError
 from core.events import find_events
 from core.features import features
+from core.hop_rule import HopRule
 from core.intervals import Interval, match
-from core.network import Network
+from core.lessons import Example
 from core.settings import TrainSettings
 from sample_data.make_session import Session
 from tests.conftest import ROOT, Looked
@@ -44,10 +46,10 @@ def test_it_finds_the_tricks_of_the_drawn_session(looked: Looked, session: Sessi
     assert len(match(session.intervals, found, 0.3)) == 2
 
 
-def test_it_is_a_trained_network_that_sees_what_this_version_makes() -> None:
+def test_it_is_a_trained_ensemble_that_sees_what_this_version_makes() -> None:
     made = starter()
     assert isinstance(made, TrickDetector)
-    assert isinstance(made.estimator, Network)
+    assert isinstance(made.estimator, Ensemble)
     assert made.columns == features(table(15), made.settings.feature_set)[1]
     assert made is starter()
 
@@ -71,7 +73,7 @@ def test_it_needs_no_scikit_learn() -> None:
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert not {"sklearn", "skops", "torch"} & set(ran.stdout.split())
-    assert "core.network" in ran.stdout.split()
+    assert "core.ensemble" in ran.stdout.split()
 
 
 def test_its_file_is_small() -> None:
@@ -85,7 +87,7 @@ def test_without_its_file_hops_are_left() -> None:
         TrickDetector.fit([Example(table(15), tricks(), 300)], TrainSettings(feature_set="kinematics", model="adapted"))
 
 
-# Files of networks
+# Files of ensembles
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def test_a_file_that_says_nonsense(parts: dict[str, Any], tmp_path: Path, change
         TrickDetector.load(saved(tmp_path / "trick.npz", {**parts, "about": np.array(said)}))
 
 
-def test_a_network_of_other_features_is_refused(parts: dict[str, Any], tmp_path: Path) -> None:
+def test_an_ensemble_of_other_features_is_refused(parts: dict[str, Any], tmp_path: Path) -> None:
     said = json.loads(str(parts["about"]))
     said["settings"]["feature_set"] = "motion"
     with pytest.raises(UserError, match="goes with the feature set kinematics alone"):
@@ -208,7 +210,7 @@ def test_a_truncated_file(tmp_path: Path, kept: float) -> None:
 
 
 def test_damaged_bytes(tmp_path: Path) -> None:
-    """Whatever byte a failing disk flips, it is a sentence or the very same network."""
+    """Whatever byte a failing disk flips, it is a sentence or the very same ensemble."""
     path = tmp_path / "trick.npz"
     whole = STARTER.read_bytes()
     expected = starter().predict_proba(table(15)).tobytes()

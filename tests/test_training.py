@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.detector import Example, TrickDetector
+from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.intervals import Interval
+from core.lessons import Example
 from core.settings import EventSettings, TrainSettings
 from core.training import check_backends, event_settings, train
 from core.validate import Labelled

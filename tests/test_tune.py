@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from core.detector import Example, HopRule, positive_rows
 from core.errors import UserError
 from core.evaluate import event_metrics
 from core.events import find_events
+from core.hop_rule import HopRule
 from core.intervals import Interval
+from core.lessons import Example, positive_rows
 from core.settings import EventSettings
 from core.tune import THRESHOLDS, Judged, best, effect, event_curve, frame_curve, scattered
 from core.validate import Labelled

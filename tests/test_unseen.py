@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core import unseen as unseen_module
-from core.detector import Example
 from core.errors import UserError
 from core.features import FEATURE_SETS, features
+from core.lessons import Example
 from core.metrics import MOTION_COLUMNS
 from core.settings import TrainSettings
 from core.unseen import SIGNALS, SURENESS, kept_unseen, signal_of, unseen
@@ -53,7 +53,7 @@ def test_every_feature_has_a_plain_name() -> None:
     """A new signal would else be shown as how sure the pose is."""
     made = {name for feature_set in FEATURE_SETS for name in features(table(15), feature_set)[1]}
     for name in made:
-        assert (signal_of(name) == SURENESS) == ("conf" in name or name == "coverage")
+        assert (signal_of(name) == SURENESS) == ("conf" in name or name == "legs_seen")
     for title, beginnings in SIGNALS.items():
         for beginning in beginnings:
             own = [name for name in made if name == beginning or name.startswith(f"{beginning}_")]

@@ -15,10 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from core import validate
-from core.detector import Example, TrickDetector, positive_rows
+from core.detector import TrickDetector
 from core.errors import UserError
 from core.features import REACH_S
 from core.intervals import Interval
+from core.lessons import Example, positive_rows
 from core.settings import EventSettings, FeatureSet, TrainSettings
 from core.validate import ORIGINAL, STARTER, Labelled, compare, report
 from tests.skater import table, tricks

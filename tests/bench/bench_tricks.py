@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from core import pipeline
-from core.detector import HopRule
 from core.errors import UserError
+from core.hop_rule import HopRule
 from core.settings import PoseSettings
 from core.workspace import Workspace
 

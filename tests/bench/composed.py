@@ -2,9 +2,10 @@
 
     python -m tests.bench.composed FOLDER [SEED]
 
-Every session holds clips of one scene, or in the sets "cruising" and "slow" of one group of scenes, so that whatever is
-left out of a training is left out whole. What stands between the tricks, a fight, a walker, a push, is in one session
-only. The reference session is in none but "cruising", as its stretches without tricks.
+Every session holds clips of one scene, or in the sets "cruising", "slow" and "restless" of one group of scenes, so that
+whatever is left out of a training is left out whole. What stands between the tricks, a fight, a walker, a push, is in
+one session only. The reference session is in none but "cruising", as its stretches without tricks. "restless" shows the
+same as "tricks" once more, filmed by a camera that pans, zooms and rolls: it is for training alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,11 @@ _CLOCK = 90_000
 _MARGIN_S = 0.3
 """Footage this close to a trick is neither run-up nor roll-away."""
 _SHAKES_HZ = (0.7, 1.9, 3.7, 6.1)
+_PANS_HZ = (0.2, 0.9)
+_ZOOMS = (1.15, 1.5)
+_RESTLESS = (0.5, 3.0)
+"""How many times as strongly as a shaking hand a restless camera shakes."""
+_EXPOSURE_S = 0.012
 _LONG = 40
 """Frames of other footage that make two parts."""
 _SHORTEST = 20
@@ -46,7 +52,7 @@ _SHAKE = 0.012
 _SHAKEN = 3
 """How often each stretch of cruising comes, each time filmed by another shaking hand."""
 
-Kind = Literal["tricks", "cruising", "slow"]
+Kind = Literal["tricks", "cruising", "slow", "restless"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class Part:
     slowed: int = 1
     shake: int | None = None
     """Seed of a shaking camera."""
+    pan: int | None = None
+    """Seed of a restless camera."""
     mirrored: bool = False
 
 
@@ -94,7 +102,7 @@ class Composed:
 
 def plans(seed: int = 42) -> list[Plan]:
     """All the sessions: the same seed gives the same ones."""
-    rng = np.random.default_rng(seed)
+    rng, seeds = np.random.default_rng(seed), np.random.default_rng((seed, 1))
     clips = _clips()
     others = {wide: _others(wide, rng) for wide in (True, False)}
     by_scene: dict[tuple[str, bool], list[Part]] = defaultdict(list)
@@ -126,6 +134,18 @@ def plans(seed: int = 42) -> list[Plan]:
             if stretched:
                 name = f"slow-{number}-{'wide' if wide else 'tall'}"
                 made.append(Plan(name, "slow", group, _size(wide), tuple(stretched)))
+            shown = [
+                part
+                for plan in made
+                if plan.kind == "tricks" and set(plan.scenes) <= set(group) and plan.size == _size(wide)
+                for part in plan.parts
+            ]
+            panned = [
+                replace(part, pan=int(seeds.integers(1 << 30)), mirrored=i % 2 == 0) for i, part in enumerate(shown)
+            ]
+            if panned:
+                name = f"restless-{number}-{'wide' if wide else 'tall'}"
+                made.append(Plan(name, "restless", group, _size(wide), tuple(panned)))
     made.append(Plan("cruising-reference", "cruising", ("reference",), _size(True), tuple(_reference(rng))))
     return made
 
@@ -256,6 +276,8 @@ def _pictures(part: Part, size: tuple[int, int]) -> Iterator[tuple[NDArray[np.ui
             image = np.ascontiguousarray(image[:, ::-1])
         if part.shake is not None:
             image = _shaken(image, at_s, part.shake)
+        if part.pan is not None:
+            image = _panned(image, at_s, part.pan)
         if last and part.slowed > 1:
             before, before_s = last
             for step in range(1, part.slowed):
@@ -276,14 +298,37 @@ def _cover(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def _shaken(image: NDArray[np.uint8], at_s: float, seed: int) -> NDArray[np.uint8]:
-    """As a hand-held camera films it: sums of slow and fast swings in place, angle and zoom."""
-    rng = np.random.default_rng(seed)
-    height, width = image.shape[:2]
+    """As a hand-held camera films it."""
+    x, y, angle, zoom = _swings(at_s, np.random.default_rng(seed))
+    return _through(image, _SHAKE * x, _SHAKE * y, angle, 1.08 + _SHAKE * zoom)
+
+
+def _panned(image: NDArray[np.uint8], at_s: float, seed: int) -> NDArray[np.uint8]:
+    """As a camera films it that is zoomed in and turned to and fro, blurred by its movement."""
+    exposed = []
+    for shift in (-0.5, 0.0, 0.5):
+        rng = np.random.default_rng(seed)
+        zoom, shakes, hz = rng.uniform(*_ZOOMS), rng.uniform(*_RESTLESS), rng.uniform(*_PANS_HZ, 2)
+        time_s = at_s + shift * _EXPOSURE_S
+        free = 0.5 * (zoom - 1) * np.array([image.shape[1] / image.shape[0], 1.0])
+        pan = free * rng.uniform(0.3, 1.0, 2) * np.sin(2 * np.pi * (hz * time_s + rng.uniform(0, 1, 2)))
+        x, y, angle, push = shakes * _swings(time_s, rng)
+        exposed.append(_through(image, pan[0] + _SHAKE * x, pan[1] + _SHAKE * y, angle, zoom + _SHAKE * push))
+    return np.asarray(np.mean(exposed, axis=0), np.uint8)
+
+
+def _swings(at_s: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Sums of slow and fast swings, about -1 to 1, in place, angle and zoom: shape ``(4,)``."""
     phase, swing = rng.uniform(0, 2 * np.pi, (4, len(_SHAKES_HZ))), rng.uniform(0.3, 1.0, (4, len(_SHAKES_HZ)))
     falling = 1 / np.sqrt(np.array(_SHAKES_HZ))
-    x, y, angle, zoom = (swing * falling * np.sin(2 * np.pi * np.array(_SHAKES_HZ) * at_s + phase)).sum(axis=1)
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(angle), 1.08 + _SHAKE * float(zoom))
-    matrix[:, 2] += _SHAKE * height * np.array([x, y])
+    return np.asarray((swing * falling * np.sin(2 * np.pi * np.array(_SHAKES_HZ) * at_s + phase)).sum(axis=1))
+
+
+def _through(image: NDArray[np.uint8], x: float, y: float, angle: float, zoom: float) -> NDArray[np.uint8]:
+    """Shifted by frame heights, turned by degrees, enlarged."""
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(angle), float(zoom))
+    matrix[:, 2] += height * np.array([x, y])
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 

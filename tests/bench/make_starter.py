@@ -12,38 +12,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from core.detector import STARTER, TrickDetector, positive_rows
-from core.features import features, usable_rows
-from core.settings import EventSettings
-from tests.bench.bench_detector import NETWORK, Seen, lessons, look_at_all, trainer
-from tests.bench.composed import groups
-
-EVENTS = EventSettings(default_threshold=0.7, min_event_s=0.15)
-"""The threshold is that of calibrated probabilities; a single sampled frame, or two, are no trick."""
+from core.detector import STARTER, TrickDetector
+from tests.bench.bench_detector import ALL, ENSEMBLE, EVENTS, Seen, lessons, look_at_all, starters
 
 
 def make(sessions: list[Seen]) -> TrickDetector:
-    """The starter, calibrated and with its threshold, both on what the networks had not seen."""
-    taught = [one for one in sessions if one.kind in ("tricks", "cruising", "slow") and one.scenes != ("reference",)]
-    made = lessons(taught, NETWORK)
-    fit = trainer(made, NETWORK)
-    logits, answers = [], []
-    for fold in groups():
-        unseen = [i for i, one in enumerate(taught) if set(one.scenes) <= set(fold)]
-        detector = fit([i for i in range(len(taught)) if i not in unseen])
-        for i in unseen:
-            example = taught[i].example
-            rows = usable_rows(example.table, NETWORK.feature_set)
-            assert isinstance(detector, TrickDetector)
-            yes = detector.estimator.predict_proba(features(example.table, NETWORK.feature_set)[0][rows])[:, 1]
-            logits.append(np.log(yes) - np.log1p(-yes))
-            answers.append(positive_rows(example, 1)[rows])
-    starter = fit(range(len(taught)))
+    """The starter, with probabilities and a threshold that are right for what its like had not seen."""
+    starter = starters(sessions, lessons(sessions, ENSEMBLE))[ALL]
     assert isinstance(starter, TrickDetector)
-    starter.estimator = starter.estimator.calibrated(np.concatenate(logits), np.concatenate(answers))
     starter.events = EVENTS
+    taught = [one for one in sessions if one.scenes[0] not in ("reference", "drawn")]
     starter.meta |= {"videos": [one.name for one in taught], "scenes": len({s for one in taught for s in one.scenes})}
     return starter
 
