@@ -341,9 +341,15 @@ def export(
     events: Annotated[Path, typer.Option(help="What run --json or detect --json printed, or any label file.")],
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("clips"),
     mode: Mode = "exact",
-    aspect: Annotated[Aspect, typer.Option(help="Shape of the clips; all but source follow the skater.")] = "source",
+    aspect: Annotated[
+        Aspect,
+        typer.Option(help="Shape of the clips; all but source follow the skater. GIF and WebP show the whole picture."),
+    ] = "source",
     formats: Annotated[
-        str, typer.Option(help="With commas: clips, otio, edl, fcpxml, xmeml, llc, chapters, ffmetadata, csv.")
+        str,
+        typer.Option(
+            help="With commas: clips, otio, edl, fcpxml, xmeml, llc, chapters, ffmetadata, csv, gif, webp, contact."
+        ),
     ] = "clips",
     padding: Annotated[float, typer.Option(min=0, metavar="S", help="Seconds shown before and after.")] = 2.0,
     name: Annotated[
@@ -351,7 +357,7 @@ def export(
     ] = "{session}_{index:02d}_{label}",
     as_json: Json = False,
 ) -> None:
-    """Cut the clips of known events, and write lists of them for video editors."""
+    """Cut the clips of known events, and make lists for video editors, animations and a contact sheet of them."""
     from core import pipeline
     from core.export import ExportOptions
     from core.export import export as write

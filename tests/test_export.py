@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from core import ffmpeg, pipeline
 from core.clips import ClipPlan, clip_name
@@ -82,12 +83,14 @@ def test_every_kind_of_file_is_written_and_told(footage: Video, fresh: Workspace
     done = export(footage, EVENTS, fresh, out, quick(kinds=KINDS))
     assert names_in(out) == [
         "Park-day-proj.llc", "Park-day.csv", "Park-day.edl", "Park-day.fcpxml", "Park-day.ffmetadata", "Park-day.otio",
-        "Park-day.xml", "Park-day_01_ollie.mp4", "Park-day_02_kick-flip.mp4", "Park-day_chapters.txt",
-        "Park-day_export.json",
+        "Park-day.xml", "Park-day_01_ollie.gif", "Park-day_01_ollie.mp4", "Park-day_01_ollie.webp",
+        "Park-day_02_kick-flip.gif", "Park-day_02_kick-flip.mp4", "Park-day_02_kick-flip.webp",
+        "Park-day_chapters.txt", "Park-day_contact.jpg", "Park-day_export.json",
     ]  # fmt: skip
     manifest = told(done)
     assert (manifest["video"], manifest["earlier"]) == ("Park day.mp4", [])
-    assert [file["kind"] for file in manifest["files"]] == ["clips", "clips", *EDIT_LISTS]
+    kinds = ["clips", "clips", *EDIT_LISTS, "gif", "gif", "webp", "webp", "contact"]
+    assert [file["kind"] for file in manifest["files"]] == kinds
     for file in manifest["files"]:
         assert file["size"] == (out / file["name"]).stat().st_size
     first, second = manifest["files"][:2]
@@ -98,7 +101,8 @@ def test_every_kind_of_file_is_written_and_told(footage: Video, fresh: Workspace
     assert (first["start_s"], first["end_s"]) == pytest.approx((57 / 30, 79 / 30))
     assert frames_in(out / first["name"]) == 22
     printed = done.to_json()
-    assert [file["kind"] for file in printed["files"]] == ["clips", "clips", *EDIT_LISTS, "manifest"]
+    assert [file["kind"] for file in printed["files"]] == [*kinds, "manifest"]
+    assert [Path(clip["path"]).suffix for clip in printed["clips"]] == [".mp4", ".mp4"]
     for file in printed["files"]:
         assert {"kind", "path", "start_s", "end_s", "size"} <= file.keys()
         assert Path(file["path"]).stat().st_size == file["size"]
@@ -112,6 +116,50 @@ def test_a_fast_clip_says_what_it_really_shows(footage: Video, fresh: Workspace,
     assert (first.start_frame, first.start_s, first.wanted_start_s) == (30, 1.0, 57 / 30)
     again, _ = export(footage, EVENTS, fresh, tmp_path / "out", quick(mode="fast")).files
     assert again == first
+
+
+def test_animations_show_the_planned_time_in_the_whole_picture(
+    footage: Video, fresh: Workspace, tmp_path: Path
+) -> None:
+    """Only clips are cropped: for animations nobody is looked for, where there may be nobody."""
+    out, steps = tmp_path / "out", list[float]()
+    done = export(
+        footage, EVENTS, fresh, out, quick(kinds=("gif", "webp"), aspect="9:16"), lambda _, part: steps.append(part)
+    )
+    assert [(file.kind, file.start_frame, file.end_frame, file.crop) for file in done.files] == [
+        ("gif", 57, 78, None), ("gif", 147, 163, None), ("webp", 57, 78, None), ("webp", 147, 163, None),
+    ]  # fmt: skip
+    for file in done.files:
+        with Image.open(out / file.name) as image:
+            assert image.size == (192, 108)
+            stands = 0
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                image.load()  # a WebP tells how long a frame stands once it is decoded
+                stands += image.info["duration"]
+        assert stands / 1000 == pytest.approx(file.end_s - file.start_s, abs=0.02)
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+
+
+def test_the_contact_sheet_has_all_its_pages(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+    """Also one of whose pages somebody's picture has the name, and with an event that is said to end too late."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "Park-day_contact-2.jpg").write_text("mine")
+    many = [Interval(frame, frame + 1) for frame in range(0, 200, 5)]
+    for _ in range(2):
+        done = export(footage, [*many, Interval(230, 400)], fresh, out, quick(kinds=("contact",)))
+    assert done.files[0].name == "Park-day_contact.jpg"
+    assert len(done.files) == 2
+    assert (out / "Park-day_contact-2.jpg").read_text() == "mine"
+    assert sorted([*(file.name for file in done.files), "Park-day_contact-2.jpg", "Park-day_export.json"]) == (
+        names_in(out)
+    )
+    for file in done.files:
+        assert (file.kind, file.start_frame, file.end_frame) == ("contact", 0, 239)
+        with Image.open(out / file.name) as page:
+            assert page.width == 1600
 
 
 def test_a_crop_of_footage_without_a_person_is_refused(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
@@ -178,6 +226,23 @@ def test_a_stopped_export_carries_on(footage: Video, fresh: Workspace, tmp_path:
     assert names_in(out) == ["Park-day_01_ollie.mp4", "Park-day_02_kick-flip.mp4", "Park-day_export.json"]
     assert first.stat().st_mtime_ns == finished
     assert steps[-1] == 1
+
+
+def test_a_stopped_export_of_animations_carries_on(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+    out, options = tmp_path / "out", quick(kinds=("gif", "contact"))
+    first = out / "Park-day_01_ollie.gif"
+    with pytest.raises(Cancelled):
+        export(footage, EVENTS, fresh, out, options, cancelled=first.exists)
+    assert names_in(out) == ["Park-day_01_ollie.gif", "Park-day_export.json"]
+    finished = first.stat().st_mtime_ns
+    done = export(footage, EVENTS, fresh, out, options)
+    assert [file.name for file in done.files] == [
+        "Park-day_01_ollie.gif", "Park-day_02_kick-flip.gif", "Park-day_contact.jpg",
+    ]  # fmt: skip
+    assert first.stat().st_mtime_ns == finished
+    first.write_bytes(b"GIF89a")
+    export(footage, EVENTS, fresh, out, options)
+    assert frames_in(first) > 1
 
 
 def test_fewer_tricks_and_then_all_again(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
@@ -349,7 +414,7 @@ def test_where_nobody_is_in_the_clip_it_says_so(session: Session, trickline: Tri
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--formats", "clips,gif"), r"^'gif' is no kind of file that is exported: choose from clips, otio, "),
+        (("--formats", "clips,bmp"), r"^'bmp' is no kind of file that is exported: choose from clips, otio, "),
         (("--formats", ","), r"^Nothing is chosen"),
         (("--aspect", "1:1", "--mode", "fast"), r"^A fast clip is a copy and cannot be cropped"),
         (("--aspect", "3:1"), r"--aspect"),

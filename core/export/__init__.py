@@ -1,4 +1,5 @@
-"""Clips and edit lists of known events in one folder, with a manifest that says what is what.
+"""Clips, animations, edit lists and contact sheets of known events in one folder, with a manifest that says what is
+what.
 
 >>> done = export(video, events, workspace, Path("clips"), ExportOptions(aspect="9:16"))   # doctest: +SKIP
 >>> [file.name for file in done.files], done.notes                                         # doctest: +SKIP
@@ -16,13 +17,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from core import pipeline
+from core.animations import write_animation
 from core.atomic import check_folder
-from core.clips import Clip, ClipPlan, cut_clip, plan_clips, session_part
+from core.clips import Clip, ClipPlan, cut_clip, plan_clips
 from core.content import content_id
-from core.edit_lists import EDIT_LISTS, EditListFormat, write_edit_list
+from core.edit_lists import EDIT_LISTS
 from core.errors import UserError
-from core.export.manifest import Crop, Folder, Kind, Plan, Written
+from core.export.manifest import ClipKind, Crop, Folder, Kind, Plan, Written
 from core.export.names import DEFAULT_NAME, clip_names
+from core.export.overviews import contact_sheet, edit_list
 from core.framing import Aspect
 from core.framing.bodies import Bodies, look_at_bodies
 from core.framing.crop import CropPath, crop_path
@@ -37,10 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Export", "ExportOptions", "Written", "export"]
 
-KINDS: tuple[Kind, ...] = ("clips", *EDIT_LISTS)
+KINDS: tuple[Kind, ...] = ("clips", *EDIT_LISTS, "gif", "webp", "contact")
 """What can be exported."""
-_LIST_NAMES: dict[EditListFormat, str] = {"llc": "{}-proj", "chapters": "{}_chapters"}
-"""Without the ending: LosslessCut opens a project of this name by itself, and a mere ``.txt`` could be anything."""
+_CLIP_SUFFIXES: dict[ClipKind, str] = {"clips": ".mp4", "gif": ".gif", "webp": ".webp"}
+"""Of the kinds that are one file a clip."""
 _DIGEST_STEPS = 100
 """Parts of a pixel that make a crop another one."""
 
@@ -55,7 +58,8 @@ class ExportOptions:
 
     kinds: tuple[Kind, ...] = ("clips",)
     aspect: Aspect = "source"
-    """With another than ``source`` clips are cropped around the skater, and exact."""
+    """With another than ``source`` clips are cropped around the skater, and exact. Animations and contact sheets show
+    the whole picture."""
     clips: ClipSettings = field(default_factory=ClipSettings)
     name: str = DEFAULT_NAME
     """See :func:`core.export.names.clip_names`."""
@@ -78,7 +82,8 @@ class Export:
     video: Video
     out: Path
     files: tuple[Written, ...]
-    """In the order of ``ExportOptions.kinds``, clips in order of time; those that were there already, too."""
+    """In the order of ``ExportOptions.kinds``, clips and animations in order of time; those that were there
+    already, too."""
     manifest: Path | None
     """None where there was nothing to export."""
     notes: tuple[str, ...]
@@ -121,8 +126,8 @@ def export(
 ) -> Export:
     """Write what ``options`` want of ``events`` into the folder ``out``.
 
-    Clips that an earlier export has finished are not cut again, and files that none has written are not touched. For
-    a crop the skater is taken from the workspace; where nobody has looked for him yet, that is done first.
+    Clips and animations that an earlier export has finished are not made again, and files that none has written are not
+    touched. For a crop the skater is taken from the workspace; where nobody has looked for him yet, that is done first.
 
     Args:
         events: of this very video; without any nothing is written.
@@ -130,8 +135,8 @@ def export(
 
     Raises:
         UserError: an event begins after the last frame, a name is impossible, nothing can be written, or as
-            :func:`core.pipeline.look` and :func:`core.clips.cut_clip`.
-        Cancelled: ``cancelled`` said so; finished clips stay, nothing half-written does.
+            :func:`core.pipeline.look`, :func:`core.clips.cut_clip` and :func:`core.animations.write_animation`.
+        Cancelled: ``cancelled`` said so; finished files stay, nothing half-written does.
     """
     options, out = options or ExportOptions(), out.absolute()
     plans = plan_clips(events, video, options.clips)
@@ -145,23 +150,45 @@ def export(
     if "clips" in options.kinds and options.aspect != "source":
         bodies = _bodies(video, content, workspace, progress, cancelled)
     files: list[Written] = []
-    for kind in dict.fromkeys(options.kinds):
-        if kind != "clips":
-            files.append(_listed(kind, plans, video, folder))
-            folder.add(files[-1])
-            continue
-        for number, (plan, name) in enumerate(zip(plans, names, strict=True)):
 
-            def cutting(done: float, number: int = number) -> None:
-                if progress:
-                    progress("cutting", (number + done) / len(plans))
+    def add(file: Written) -> None:
+        files.append(file)
+        folder.add(file)
 
-            path = _path(video, plan, bodies, options.aspect) if bodies else None
-            files.append(_cut(video, plan, path, folder.target(name), folder, options, cutting, cancelled))
-            folder.add(files[-1])
-            cutting(1.0)
+    kinds = list(dict.fromkeys(options.kinds))
+    told = _Told(progress, sum(len(plans) if kind in _CLIP_SUFFIXES else kind == "contact" for kind in kinds))
+    for kind in kinds:
+        if kind == "clips" or kind == "gif" or kind == "webp":
+            for plan, name in zip(plans, names, strict=True):
+                target = folder.target(str(Path(name).with_suffix(_CLIP_SUFFIXES[kind])))
+                path = _path(video, plan, bodies, options.aspect) if bodies and kind == "clips" else None
+                add(_cut(kind, video, plan, path, target, folder, options, told.part, cancelled))
+                told.next()
+        elif kind == "contact":
+            for page in contact_sheet(events, plans, video, folder, told.part, cancelled):
+                add(page)
+            told.next()
+        else:
+            add(edit_list(kind, plans, video, folder))
     notes = tuple(f"{file.name}: {note}" for file in files for note in file.notes)
     return Export(video, out, tuple(files), folder.manifest, notes)
+
+
+class _Told:
+    """Tells the progress of parts one after the other as one."""
+
+    def __init__(self, progress: Progress | None, parts: int) -> None:
+        self._progress, self._parts, self._finished = progress, parts, 0
+
+    def part(self, done: float) -> None:
+        """So much of the present part is done, 0 to 1."""
+        if self._progress:
+            self._progress("cutting", (self._finished + done) / self._parts)
+
+    def next(self) -> None:
+        """The present part is done."""
+        self._finished += 1
+        self.part(0.0)
 
 
 def _bodies(
@@ -177,6 +204,7 @@ def _bodies(
 
 
 def _cut(
+    kind: ClipKind,
     video: Video,
     plan: ClipPlan,
     path: CropPath | None,
@@ -189,17 +217,20 @@ def _cut(
     wanted = Plan(
         start_frame=plan.start_frame,
         end_frame=plan.end_frame,
-        mode=options.clips.mode,
-        aspect=options.aspect,
+        mode=options.clips.mode if kind == "clips" else "exact",
+        aspect=options.aspect if kind == "clips" else "source",
         path=_digest(path) if path else None,
     )
-    shown: Clip | Written | None = folder.finished(target, wanted)
-    if not shown and path:
+    shown: Clip | ClipPlan | Written | None = folder.finished(target, wanted)
+    if not shown and kind != "clips":
+        write_animation(video, plan, target, kind, progress=progress, cancelled=cancelled)
+        shown = plan
+    elif not shown and path:
         shown = cut_cropped(video, plan, path, target, progress, cancelled)
     elif not shown:
         shown = cut_clip(video, plan, target, options.clips.mode, progress, cancelled)
     return Written(
-        kind="clips",
+        kind=kind,
         name=target.name,
         video=video.path.name,
         start_frame=shown.start_frame,
@@ -229,25 +260,3 @@ def _crop(path: CropPath) -> Crop:
 def _digest(path: CropPath) -> str:
     places = np.stack([path.x, path.y, path.width, path.height])
     return blake2b(np.round(places * _DIGEST_STEPS).astype("<i8").tobytes(), digest_size=8).hexdigest()
-
-
-def _listed(kind: EditListFormat, plans: Sequence[ClipPlan], video: Video, folder: Folder) -> Written:
-    suffix, _ = EDIT_LISTS[kind]
-    target = folder.target(_LIST_NAMES.get(kind, "{}").format(session_part(video.path)) + suffix)
-    written = write_edit_list(kind, plans, video, target)
-    return Written(
-        kind=kind,
-        name=target.name,
-        video=video.path.name,
-        start_frame=plans[0].start_frame,
-        end_frame=max(plan.end_frame for plan in plans),
-        start_s=plans[0].start_s,
-        end_s=max(plan.end_s for plan in plans),
-        wanted_start_s=plans[0].start_s,
-        label=None,
-        confidence=None,
-        crop=None,
-        size=target.stat().st_size,
-        notes=written.notes,
-        plan=None,
-    )

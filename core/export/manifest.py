@@ -11,6 +11,7 @@ from typing import Literal
 
 import pydantic
 
+from core.animations import AnimationFormat
 from core.atomic import atomic_path
 from core.clips import session_part
 from core.edit_lists import EditListFormat
@@ -22,11 +23,13 @@ VERSION = 1
 """Of the file, and of how clips are made: one that another version made is made anew."""
 _MAX_BYTES = 64 * 2**20
 
-Kind = Literal["clips"] | EditListFormat
+ClipKind = Literal["clips"] | AnimationFormat
+"""What is one file a clip."""
+Kind = ClipKind | EditListFormat | Literal["contact"]
 
 
 class Plan(Settings):
-    """All that decides what a clip looks like."""
+    """All that decides what a clip or animation looks like."""
 
     start_frame: int
     end_frame: int
@@ -56,7 +59,7 @@ class Written(Settings):
     video: str
     """Name of the footage."""
     start_frame: int
-    """First frame of the footage in it; of a list that of its first clip."""
+    """First frame of the footage in it; of a list or contact sheet that of its first clip."""
     end_frame: int
     """Last frame in it."""
     start_s: float
@@ -66,7 +69,7 @@ class Written(Settings):
     wanted_start_s: float
     """Where it was to start: a fast clip may begin sooner, at a keyframe."""
     label: str | None
-    """Of a clip; its labels are joined by ``+``."""
+    """Of a clip or animation; its labels are joined by ``+``."""
     confidence: float | None
     """The highest of its events, 0 to 1; None where a person labelled."""
     crop: Crop | None
@@ -75,7 +78,7 @@ class Written(Settings):
     notes: tuple[str, ...]
     """Sentences for the user."""
     plan: Plan | None
-    """Of a clip."""
+    """Of a clip or animation."""
 
 
 class _Manifest(Settings):
@@ -111,7 +114,7 @@ class Folder:
         return self.out / (name if known or not (self.out / name).exists() else self._own(name))
 
     def finished(self, path: Path, plan: Plan) -> Written | None:
-        """The clip of this plan, if it is there and has the size that it was written with."""
+        """The clip or animation of this plan, if it is there and has the size that it was written with."""
         earlier = self._earlier.get(path.name)
         there = earlier and earlier.plan == plan and path.is_file() and path.stat().st_size == earlier.size
         return earlier if there else None
