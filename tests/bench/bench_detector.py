@@ -44,9 +44,9 @@ BACKENDS = {
 }
 WEIGHTS = {"cruising": 3.0, "slow": 2.0}
 """Of what there is little to learn from, and much in real footage."""
-EVENTS = EventSettings(default_threshold=0.8, min_event_s=0.2)
+EVENTS = EventSettings(default_threshold=0.85, min_event_s=0.2)
 """What is shorter is a jump of a player more often than a trick."""
-OTHERS_AT = (0.5, 0.8)
+OTHERS_AT = (0.5, 0.85)
 LEVEL = ("along", "leg_extension", "tilt", "stance", "leg_conf", "torso", "box_conf", "legs_seen")
 """Beginnings of the features that hold no vertical motion."""
 
