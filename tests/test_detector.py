@@ -267,7 +267,7 @@ def test_what_one_playback_has_found_keeps_its_bounds() -> None:
     once[10:13] = 0.9
     played[8:15] = 0.8  # around it
     played[17] = 0.7  # 0.5 s after its end
-    played[25:30] = 0.65  # elsewhere
+    played[25:30] = 0.7  # elsewhere
     once[39] = np.nan
     made = _with_slower(once, played, time_s)
     assert np.flatnonzero(made >= 0.5).tolist() == [10, 11, 12, *range(25, 30)]
