@@ -29,7 +29,9 @@ PLAYBACKS = (1.0, 1.5, 2.25, 3.4, 5.0)
 _APART_S = 0.5
 _LONGER = 1.3
 _FOUND = 0.66
-_MOMENTS_A_SECOND = 2.0  # a trick lasts half a second
+_NEARLY = 0.3
+_MISJUDGED = 1.0
+"""By how much the log odds of another camera's moments are usually off."""
 STARTER = Path(__file__).parent / "starter" / "starter.npz"
 _RATE_TOLERANCE = 1.5
 
@@ -86,6 +88,11 @@ class TrickDetector:
         Raises:
             UserError: no frame of a trick, or nothing but tricks, is left to learn from.
         """
+        if settings.model == "adapted":
+            base = starter()
+            if not isinstance(base, TrickDetector):
+                raise UserError("The starter's file is missing, so it cannot be adapted: reinstall Trickline.")
+            return base.adapted(examples, settings, events, rows, meta)
         lessons = [
             lesson
             for number, example in enumerate(examples)
@@ -108,12 +115,7 @@ class TrickDetector:
         Raises:
             UserError: as :meth:`fit`.
         """
-        if settings.model == "adapted":
-            base = starter()
-            if not isinstance(base, TrickDetector):
-                raise UserError("The starter's file is missing, so it cannot be adapted: reinstall Trickline.")
-            return base.adapted(lessons, settings, events, meta)
-        x, y = _rows(lessons)
+        x, y = np.concatenate([lesson.x for lesson in lessons]), np.concatenate([lesson.y for lesson in lessons])
         if len(np.unique(y)) < 2:
             lacking = "no frame inside a labelled trick" if not y.any() else "no frame outside the labelled tricks"
             raise UserError(f"There is {lacking} to learn from: label tricks, and leave footage without them between.")
@@ -123,21 +125,39 @@ class TrickDetector:
         return cls(estimator, settings, events or EventSettings(), lessons[0].columns, {**meta, **_made_with()})
 
     def adapted(
-        self, lessons: Sequence[Lesson], settings: TrainSettings, events: EventSettings | None, meta: dict[str, Any]
+        self,
+        examples: Sequence[Example],
+        settings: TrainSettings,
+        events: EventSettings | None = None,
+        rows: Sequence[NDArray[np.bool_]] | None = None,
+        meta: dict[str, Any] | None = None,
     ) -> TrickDetector:
-        """This one, which is an ensemble, with its last layer moved towards what is taught. It knows already what a
-        trick is, so one kind of moment alone will do.
+        """This one, which is an ensemble, as sure as is right for other footage.
+
+        What a trick looks like it knows; what another camera changes is how sure it is of one. So one number is
+        learnt, by how much the log odds are off: each known moment counts once, by its highest probability, and the
+        threshold is held to be even odds that it is a trick. A Gaussian prior holds the number to nothing
+        (:data:`_MISJUDGED`), so that one kind of moment alone will do. Fitting the last layer to the frames instead
+        lowered F1 on footage of other cameras.
+
+        Args:
+            examples: as for :meth:`fit`; so are ``events``, ``rows`` and ``meta``.
 
         Raises:
-            UserError: nothing is taught.
+            UserError: nothing is known.
         """
-        x, y = _rows(lessons)
-        if not len(y):
-            raise UserError("There is no frame to learn from: label or review some tricks first.")
-        moments = np.concatenate([np.full(len(lesson.y), _MOMENTS_A_SECOND / lesson.rate) for lesson in lessons])
-        with _one_thread():
-            estimator = self.estimator.adapted(x, y, moments)
-        return TrickDetector(estimator, settings, events or self.events, self.columns, {**meta, **_made_with()})
+        odds, tricks = [], []
+        for number, example in enumerate(examples):
+            known = example.known_rows() & (True if rows is None else rows[number])
+            found, true = _moments(example, self.predict_proba(example.table), known)
+            odds.append(found)
+            tricks.append(true)
+        if not any(map(len, odds)):
+            raise UserError("There is no moment to learn from: label or review some tricks first.")
+        even = _log_odds(np.array(self.events.default_threshold))
+        shift = _shift(np.concatenate(odds) - even, np.concatenate(tricks))
+        known_of = {**self.meta, "videos": [example.name for example in examples], **(meta or {}), **_made_with()}
+        return TrickDetector(self.estimator.shifted(shift), settings, events or self.events, self.columns, known_of)
 
     def predict_proba(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """See :class:`Detector`.
@@ -261,8 +281,35 @@ def _one_thread() -> Any:
     return threadpool_limits(1)
 
 
-def _rows(lessons: Sequence[Lesson]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    return np.concatenate([lesson.x for lesson in lessons]), np.concatenate([lesson.y for lesson in lessons])
+def _moments(
+    example: Example, probability: NDArray[np.float64], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The log odds at the height of each known moment, and whether it is a trick: shape ``(k,)``, in no order. Moments
+    are the tricks that are known, and what was found, or nearly, where it is known that there is none."""
+    frame, sure = example.table["frame"].to_numpy(), np.where(known, np.nan_to_num(probability), 0.0)
+    tricks = [(frame >= trick.start_frame) & (frame <= trick.end_frame) for trick in example.truth]
+    inside = np.any(tricks, axis=0) if tricks else np.zeros(len(frame), bool)
+    found = [slice(run.start_frame, run.end_frame + 1) for run in from_mask(sure >= _NEARLY)]
+    right = [sure[rows].max() for rows in tricks if (rows & known).any()]
+    wrong = [sure[rows].max() for rows in found if not inside[rows].any()]
+    return _log_odds(np.array([*right, *wrong])), np.repeat([True, False], [len(right), len(wrong)])
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    sure = np.clip(probability, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(sure) - np.log1p(-sure))
+
+
+def _shift(odds: NDArray[np.float64], tricks: NDArray[np.bool_]) -> float:
+    """By how much these log odds are too low, by likelihood and prior together."""
+    from scipy.optimize import minimize_scalar
+
+    sign = np.where(tricks, 1.0, -1.0)
+
+    def loss(shift: float) -> float:
+        return float(np.logaddexp(0, -sign * (odds + shift)).sum() + shift**2 / (2 * _MISJUDGED**2))
+
+    return float(minimize_scalar(loss, bounds=(-8, 8), method="bounded").x)
 
 
 def _made_with() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def lessons_of(example: Example, settings: TrainSettings, rows: NDArray[np.bool_
             wanted = usable & ((positive & (factor in inside)) | (~positive & (factor in outside)))
             made.append(Lesson(matrix[wanted], positive[wanted], columns, rate))
         return made
-    pairs = [(1.0, 1.0)] if settings.model == "adapted" else [(1.0, r) for r in _TAUGHT_AT] + [(0.7, 1.0), (1.4, 1.0)]
+    pairs = [(1.0, r) for r in _TAUGHT_AT] + [(0.7, 1.0), (1.4, 1.0)]
     made = []
     for factor, playback in pairs:
         matrix, columns = features(with_amplitude(example.table, factor), settings.feature_set, playback)

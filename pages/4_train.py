@@ -49,7 +49,7 @@ _FEATURES: dict[FeatureSet, tuple[str, str]] = {
 _ESTIMATORS: dict[ModelKind, tuple[str, str]] = {
     "adapted": (
         "The starter, adapted",
-        "Begins with what the starter knows, and moves towards your corrections.",
+        "Knows what the starter knows, and is as sure as your corrections say it should be.",
     ),
     "rf": ("Forest", "Steady from the first handful of tricks on."),
     "gb": ("Boosting", "Sharper from some fifty tricks on; too sure of itself with a handful."),

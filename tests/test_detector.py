@@ -178,15 +178,40 @@ def test_a_trick_that_no_frame_shows_cannot_be_learned(footage: pd.DataFrame) ->
         TrickDetector.fit([example(rejected)], settings(feature_set="rich"))
 
 
-def test_an_adaptation_learns_from_a_rejection_alone(footage: pd.DataFrame, elsewhere: pd.DataFrame) -> None:
-    """Its starter knows what a trick is, so a person who only ever rejects teaches too."""
-    rejected = Example(footage, [], len(footage), known=[Interval(55, 65)])
-    detector = TrickDetector.fit([rejected], settings("adapted"))
-    plain = starter()
-    before, after = (one.predict_proba(footage)[57:63].mean() for one in (plain, detector))
-    assert after < before
-    with pytest.raises(UserError, match="no frame to learn from: label or review"):
-        TrickDetector.fit([replace(rejected, known=[])], settings("adapted"))
+def reviewed(footage: pd.DataFrame, tricks: list[Interval], known: list[Interval]) -> Example:
+    return Example(footage, tricks, len(footage), known=known)
+
+
+def test_a_rejection_makes_an_adaptation_less_sure_and_a_trick_surer(footage: pd.DataFrame) -> None:
+    """The starter knows what a trick is, so a person who only ever rejects teaches too, as does one who only keeps."""
+    moment = Interval(55, 65)
+    less = TrickDetector.fit([reviewed(footage, [], [moment])], settings("adapted"))
+    more = TrickDetector.fit([reviewed(footage, [moment], [moment])], settings("adapted"))
+    low, usual, high = (one.predict_proba(footage)[57:63].max() for one in (less, starter(), more))
+    assert low < usual < high
+    assert less.events == starter().events
+
+
+def test_an_adaptation_needs_a_moment(footage: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="no moment to learn from: label or review"):
+        TrickDetector.fit([reviewed(footage, [], [])], settings("adapted"))
+
+
+def test_many_corrections_move_an_adaptation_farther_than_one(footage: pd.DataFrame) -> None:
+    once = reviewed(footage, [], [Interval(55, 65)])
+    usual, *moved = (
+        one.predict_proba(footage)[57:63].max()
+        for one in (starter(), *(TrickDetector.fit([once] * n, settings("adapted")) for n in (1, 2, 10)))
+    )
+    assert usual > moved[0] > moved[1] > moved[2] > 0.01
+
+
+def test_what_is_held_out_moves_no_adaptation(footage: pd.DataFrame) -> None:
+    both = reviewed(footage, [], [Interval(55, 65), Interval(0, 20)])
+    rows = np.arange(len(footage)) >= 55
+    held_out = TrickDetector.fit([both], settings("adapted"), rows=[rows])
+    alone = TrickDetector.fit([reviewed(footage, [], [Interval(55, 65)])], settings("adapted"))
+    assert held_out.estimator.bias == pytest.approx(alone.estimator.bias)
 
 
 @pytest.mark.parametrize("model", ["ensemble", "adapted"])

@@ -1,4 +1,4 @@
-"""What the starter is: perceptrons and trees together, calibrated, adapted to a camera, kept as arrays."""
+"""What the starter is: perceptrons and trees together, calibrated, shifted, kept as arrays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.ensemble import PULL, Ensemble
-from core.network import HIDDEN, MEMBERS
+from core.ensemble import Ensemble
 from tests.test_network import SEED, even, from_file, same, toy
-
-UNITS = MEMBERS * HIDDEN[-1] + 1
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +105,7 @@ def test_calibrated_probabilities_mean_what_they_say(ensemble: Ensemble) -> None
     x, _ = toy(8000, seed=3)
     truth = 0.5 * ensemble.logit(x)
     y = np.random.default_rng(SEED).random(len(x)) < 1 / (1 + np.exp(-truth))
-    sure = replace(ensemble, output=1.5 * ensemble.output, bias=1.5 * ensemble.bias + 1.0)  # 3 * truth + 1
+    sure = replace(ensemble, slope=1.5, bias=1.0)  # 3 * truth + 1
     calibrated = sure.calibrated(sure.logit(x), y)
     np.testing.assert_allclose(calibrated.logit(x), truth, atol=0.15 * (1 + np.abs(truth).max()))
     for low in (0.1, 0.3, 0.5, 0.7):
@@ -119,90 +116,11 @@ def test_calibrated_probabilities_mean_what_they_say(ensemble: Ensemble) -> None
     assert calibrated.trees is ensemble.trees
 
 
-# Adaptation
-
-
-def test_without_news_it_stays_where_it_was(ensemble: Ensemble) -> None:
-    x, y = toy(300, seed=5)
-    silent = ensemble.adapted(x, y, np.zeros(len(y)))
-    np.testing.assert_allclose(silent.logit(x), ensemble.logit(x), atol=1e-4)
-    certain = np.abs(ensemble.logit(x)) > 3
-    said, weight = ensemble.logit(x[certain]) > 0, np.full(int(certain.sum()), 0.02)
-    known, contradicted = (ensemble.adapted(x[certain], answer, weight) for answer in (said, ~said))
-    moved, far = (np.abs(yes(one, x) - yes(ensemble, x)).mean() for one in (known, contradicted))
-    assert moved < 0.05 < far
-    assert ((yes(known, x) > 0.5) == (yes(ensemble, x) > 0.5)).mean() > 0.97
-
-
-def test_few_corrections_move_it_a_little_and_many_far(ensemble: Ensemble) -> None:
-    """At this camera what the first feature says is the other way round about one corner of the ring."""
-    x, _ = toy(2000, seed=5)
-    here = x[:, 0] > 0.5
-    y = ~here & (yes(ensemble, x) > 0.5)
-    apart = [
-        np.abs(yes(ensemble.adapted(x[:n], y[:n], np.full(n, 0.1)), x) - yes(ensemble, x)).mean() for n in (5, 50, 500)
-    ]
-    assert 0 < apart[0] < apart[1] < apart[2]
-    assert apart[0] < 0.05
-    many = ensemble.adapted(x, y, np.ones(len(y)))
-    assert ((yes(many, x) > 0.5) == y).mean() > ((yes(ensemble, x) > 0.5) == y).mean() + 0.05
-
-
-def test_only_the_last_layer_is_adapted(ensemble: Ensemble) -> None:
-    """What it knows of movement stays; and the one that it came from is untouched."""
-    x, y = toy(200, seed=5)
-    before = {name: array.copy() for name, array in ensemble.arrays().items()}
-    adapted = ensemble.adapted(x, ~y, even(y))
-    assert adapted.network is ensemble.network
-    assert adapted.trees is ensemble.trees
-    changed = [name for name, array in adapted.arrays().items() if not np.array_equal(array, before[name])]
-    assert sorted(changed) == ["last", "last_bias"]
-    assert adapted.output[-1] != ensemble.output[-1]  # what the trees say counts differently too
-    assert all(np.array_equal(array, before[name]) for name, array in ensemble.arrays().items())
-
-
-@pytest.mark.parametrize("answer", [False, True])
-@pytest.mark.parametrize("n", [1, 10])
-@pytest.mark.filterwarnings("error")
-def test_one_class_alone_adapts(ensemble: Ensemble, answer: bool, n: int) -> None:
-    """A person who only ever rejects teaches too, and so does one that only adds what was missed."""
+def test_a_shift_makes_it_surer_everywhere_and_keeps_the_order(ensemble: Ensemble) -> None:
     x, _ = toy(200, seed=5)
-    wrong = x[(yes(ensemble, x) > 0.6) != answer][:n]
-    assert len(wrong) == n
-    adapted = ensemble.adapted(wrong, np.full(n, answer), np.ones(n))
-    moved = yes(adapted, wrong) - yes(ensemble, wrong)
-    assert (moved > 0 if answer else moved < 0).all()
-
-
-def test_two_rejections_do_not_blind_it(ensemble: Ensemble) -> None:
-    """Whoever rejects two clips wants those gone, and not most of the others with them: moments that are all alike must
-    not leave the weights without a hold."""
-    x, _ = toy(2000, seed=5)
-    sure = yes(ensemble, x) > 0.9
-    moments = np.repeat(x[sure][:2], 8, axis=0)  # eight sampled frames each
-    after = ensemble.adapted(moments, np.zeros(len(moments), bool), np.full(len(moments), 1 / 8))
-    assert (yes(after, moments) < yes(ensemble, moments)).all()
-    assert (yes(after, x[sure]) > 0.5).mean() > 0.6
-
-
-def test_it_adapts_to_where_likelihood_and_prior_are_best_together(ensemble: Ensemble) -> None:
-    """The slope of what is minimised, worked out anew by differences, is flat there in every direction."""
-    x, y = toy(150, seed=5)
-    weight = np.random.default_rng(SEED).uniform(0, 0.5, len(y))
-    adapted = ensemble.adapted(x, ~y, weight)
-    units = np.column_stack([ensemble.network.hidden(x), ensemble.trees.logit(x), np.ones(len(x))])
-    before, after = (np.append(one.output, one.bias) for one in (ensemble, adapted))
-    scale = np.append(ensemble.spread, 1.0)
-
-    def loss(weights: NDArray[np.float64]) -> float:
-        chance = 1 / (1 + np.exp(-(units @ weights)))
-        likelihood = -(weight * np.log(np.where(~y, chance, 1 - chance))).sum()
-        return float(likelihood + PULL / 2 * (((weights - before) * scale) ** 2).sum())
-
-    steps = np.eye(len(after)) * 1e-4 / scale
-    slope = [(loss(after + step) - loss(after - step)) / 2e-4 for step in steps]
-    assert np.abs(slope).max() < 1e-3 * max(1.0, loss(before))
-    assert loss(after) < loss(before)
+    surer = ensemble.shifted(0.7)
+    np.testing.assert_allclose(surer.logit(x), ensemble.logit(x) + 0.7)
+    assert np.array_equal(surer.shifted(-0.7).logit(x).round(9), ensemble.logit(x).round(9))
 
 
 @pytest.mark.parametrize("columns", [1, 5, 7])
@@ -211,24 +129,20 @@ def test_other_features_are_refused(ensemble: Ensemble, columns: int) -> None:
     x = np.zeros((8, columns), np.float32)
     with pytest.raises(ValueError, match="features for a network"):
         ensemble.predict_proba(x)
-    with pytest.raises(ValueError, match="features for a network"):
-        ensemble.adapted(x, np.zeros(8, bool), np.ones(8))
 
 
 # Arrays
 
 
 def test_arrays_give_the_same_ensemble_back(ensemble: Ensemble) -> None:
-    """Adapted, since its last layer is then no longer the mean of what the halves say."""
     x, y = toy(100, seed=9)
-    adapted = ensemble.adapted(x, ~y, even(y))
-    for one in (ensemble, adapted):
+    for one in (ensemble, ensemble.calibrated(0.4 * ensemble.logit(x), y).shifted(0.3)):
         again = Ensemble.of_arrays(from_file(one.arrays()))
         assert same(again.arrays(), one.arrays())
         assert again.predict_proba(x).tobytes() == one.predict_proba(x).tobytes()
 
 
-@pytest.mark.parametrize("missing", ["last", "last_bias", "center", "weight_2_1", "output", "tree_value", "tree_bias"])
+@pytest.mark.parametrize("missing", ["line", "center", "weight_2_1", "output", "tree_value", "tree_bias"])
 def test_missing_arrays_are_refused(ensemble: Ensemble, missing: str) -> None:
     named = ensemble.arrays()
     del named[missing]
@@ -252,19 +166,15 @@ def test_trees_that_ask_for_more_than_the_network_knows_are_refused(ensemble: En
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        pytest.param("last", np.zeros(UNITS - 1), id="none for the trees"),
-        pytest.param("last", np.zeros(UNITS + 1), id="one too many"),
-        pytest.param("last", np.zeros((UNITS, 1)), id="a column"),
-        pytest.param("last", np.float64(0), id="one number for a row"),
-        pytest.param("last", np.full(UNITS, np.nan), id="no numbers"),
-        pytest.param("last", np.full(UNITS, -np.inf), id="infinite"),
-        pytest.param("last", np.zeros(UNITS, np.int64), id="whole numbers"),
-        pytest.param("last", np.zeros(UNITS, complex), id="complex numbers"),
-        pytest.param("last", np.full(UNITS, "a"), id="words"),
-        pytest.param("last", np.array([object()] * UNITS), id="objects"),
-        pytest.param("last_bias", np.array(np.nan), id="a bias that is no number"),
-        pytest.param("last_bias", np.array(np.inf), id="an infinite bias"),
-        pytest.param("last_bias", np.array("high"), id="a word for a bias"),
+        pytest.param("line", np.zeros(1), id="a slope alone"),
+        pytest.param("line", np.zeros(3), id="one number too many"),
+        pytest.param("line", np.float64(0), id="one number for two"),
+        pytest.param("line", np.array([np.nan, 0.0]), id="no number"),
+        pytest.param("line", np.array([1.0, -np.inf]), id="infinite"),
+        pytest.param("line", np.zeros(2, np.int64), id="whole numbers"),
+        pytest.param("line", np.zeros(2, complex), id="complex numbers"),
+        pytest.param("line", np.array(["a", "b"]), id="words"),
+        pytest.param("line", np.array([object()] * 2), id="objects"),
         pytest.param("weight_0_0", np.zeros((6, 7), np.float32), id="a network that does not fit"),
         pytest.param("tree_value", np.zeros((1, 2), np.float32), id="trees that do not fit"),
     ],

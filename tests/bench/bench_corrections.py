@@ -18,7 +18,7 @@ from pathlib import Path
 from core.detector import Detector, TrickDetector
 from core.evaluate import EventMetrics, pooled
 from core.learning_curve import Fit, parts, replay
-from core.lessons import Example, lessons_of
+from core.lessons import Example
 from core.settings import TrainSettings
 from core.validate import Labelled
 from tests.bench.bench_detector import BACKENDS, ENSEMBLE, EVENTS, Seen, lessons, look_at_all, starters, unseeing
@@ -46,8 +46,7 @@ def worth(sessions: Sequence[Seen], detectors: dict[tuple[str, ...], Detector]) 
 
 def _fit(base: TrickDetector) -> Fit:
     def fit(examples: Sequence[Example]) -> Detector:
-        taught = [lesson for example in examples for lesson in lessons_of(example, ADAPTED)]
-        return base.adapted(taught, ADAPTED, EVENTS, base.meta)
+        return base.adapted(examples, ADAPTED)
 
     return fit
 
