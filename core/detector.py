@@ -26,9 +26,9 @@ from core.settings import EventSettings, TrainSettings
 
 PLAYBACKS = (1.0, 1.5, 2.25, 3.4, 5.0)
 """How many times faster the footage is looked at, in turn: slow motion is found at the rate that undoes it."""
-_APART_S = 0.5
-_LONGER = 1.3
-_FOUND = 0.66
+_FOUND = 0.66  # by which a playback has found something, in the probabilities of one playback
+_APART_S = 0.5  # what a faster playback finds nearer than this to what a slower one has found is the same trick
+_LONGER = 1.3  # how many times longer it has to be to give the bounds
 _NEARLY = 0.3
 _MISJUDGED = 1.0
 """By how much the log odds of another camera's moments are usually off."""

@@ -67,7 +67,7 @@ EDGE_S = 0.002
 """A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
 that is right on the edge must not come and go with the rounding (seconds)."""
 _LEGS = slice(13, 17)  # knees and ankles
-_BORDER, _NEAR_BORDER = 0.012, 0.05  # of the picture's width and height
+_BORDER, _NEAR_BORDER = 0.012, 0.05  # of width and height: there networks put joints that lie beyond
 _UNSURE = 0.3
 _THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the picture shows only legs
 

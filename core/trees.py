@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# By the trial that gave a trick detector its best figures on unseen skaters with boosting alone: 150 rounds, 12 leaves.
 ROUNDS = 150
 LEAVES = 12
 _STEP = 0.08
