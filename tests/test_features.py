@@ -78,7 +78,7 @@ def test_columns_do_not_depend_on_the_footage(footage: pd.DataFrame, feature_set
     blind["rejected"] = "no_person"
     seen_nothing, blind_names = features(blind, feature_set)
     assert blind_names == names
-    assert np.isnan(seen_nothing[:, [name != "coverage" for name in names]]).all()
+    assert np.isnan(seen_nothing[:, [name != "legs_seen" for name in names]]).all()
 
 
 @pytest.mark.parametrize("feature_set", FEATURE_SETS)

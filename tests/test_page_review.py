@@ -12,12 +12,14 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from core import jobs, tasks
+from core.detector import starter
 from core.intervals import Interval
 from core.pipeline import found, kept
 from core.records import job_table
 from core.reviews import Decision, decide, reviews
 from core.settings import ClipSettings, EventSettings
 from core.tricks import Trick
+from core.uncertain import BELOW
 from core.workspace import Workspace
 from pages.widgets import cards, review
 from pages.widgets.plain_text import count as said
@@ -165,8 +167,9 @@ def test_what_only_a_lower_threshold_finds_is_asked_about(studio_workspace: Work
     app = page()
     below = sent(app, below=True)
     assert below
+    usual = starter().events.default_threshold
     for card in below:
-        assert 0.5 / 3 <= card["confidence"] < 0.5
+        assert BELOW * usual <= card["confidence"] < usual
         assert card["why"].startswith("The probability came no higher than")
         assert card["clip"] == "in no clip"
     assert all(card["doubt"] > 0 for card in [*sent(app), *below])
