@@ -50,7 +50,7 @@ class TrickDetector:
     """A trained detector and all that is needed to use it again.
 
     Args:
-        estimator: a fitted scikit-learn classifier.
+        estimator: a fitted scikit-learn classifier, or an :class:`core.ensemble.Ensemble`.
         settings: how it was trained.
         events: threshold and event settings that go with it.
         columns: names of its features, in order.

@@ -16,7 +16,7 @@ _EDGE = 0.3  # the part of its height at which a hop begins and ends
 
 
 class HopRule:
-    """The starter: a trick is where the feet or the hips rise above the ground and come back.
+    """A trick is where the feet or the hips rise above the ground and come back.
 
     The height is :func:`core.metrics.hop`, in torso lengths, against the background. A hop spans the frames above 30 %
     of its height, all with the probability of its peak.

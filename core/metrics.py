@@ -51,7 +51,7 @@ MOTION_COLUMNS = (
 
 PATH_COLUMNS = (
     "feet_up", "left_foot_up", "right_foot_up", "hips_up", "shoulders_up", "head_up", "feet_x", "hips_x",
-    "feet_path", "hips_path", "tilt", "stance", "torso", "leg_conf", "camera_speed",
+    "feet_path", "hips_path", "tilt", "stance", "torso", "leg_conf",
 )  # fmt: skip
 """Where the body is against the background, in torso lengths from anywhere, up being positive; the numbers of the
 unbroken stretches over which feet and hips were followed (-1 nowhere); the torso's lean (radians), the feet's distance
@@ -238,7 +238,6 @@ def _motion(
     speed = {name: _slope(path.xy, path.segment, time_s) for name, path in paths.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         extension = _length(feet - hip) / scale
-        passed = np.hypot(np.nan_to_num(camera.dx), np.nan_to_num(camera.dy)) / np.diff(time_s, prepend=np.nan)
     hop_left, hop_right = (hop_height(paths[side], time_s, HOP_WINDOW_S) for side in ("left", "right"))
     return {
         "hop_ankle": hop_height(paths["feet"], time_s, HOP_WINDOW_S),
@@ -262,7 +261,6 @@ def _motion(
         "stance": np.abs((left - right)[:, 0]) / scale,
         "torso": _length(hip - shoulder) / scale,
         "leg_conf": keypoints[:, 11:, 2].mean(axis=1),
-        "camera_speed": np.nan_to_num(passed) / np.maximum(scale, 1e-3),
     }
 
 

@@ -194,7 +194,7 @@ def hidden(footage: pd.DataFrame, first_s: float, last_s: float) -> pd.DataFrame
     """Nobody is seen for so long, and the paths begin anew."""
     gone = footage["time_s"].between(first_s, last_s)
     without = footage.astype({"feet_path": np.int64, "hips_path": np.int64})
-    without.loc[gone, [*HEIGHTS, "feet_x", "hips_x", "tilt", "stance", "torso", "leg_conf", "camera_speed"]] = np.nan
+    without.loc[gone, [*HEIGHTS, "feet_x", "hips_x", "tilt", "stance", "torso", "leg_conf"]] = np.nan
     without.loc[gone, ["leg_extension", "box_conf"]] = np.nan
     without.loc[gone, ["feet_path", "hips_path", "person"]] = -1
     without.loc[footage["time_s"] > last_s, ["feet_path", "hips_path"]] += 1
