@@ -306,6 +306,17 @@ def test_a_camera_that_follows_the_jump_hides_it_unless_its_motion_is_taken_off(
     assert measured(seen(on_screen, still), still).table["hop_ankle"].max() < 0.02
 
 
+def test_feet_on_the_border_of_the_picture_are_not_seen() -> None:
+    """There the networks put feet that lie beyond it: they move with the picture and would hop in every pan."""
+    still, points = jumping(15.0)
+    cut_off = points.copy()
+    cut_off[:, 13:17, 1] = 0.995
+    table = measured(seen(cut_off, still), still).table
+    assert table["feet_up"].isna().all()
+    assert (table["feet_path"] == -1).all()
+    assert table["hop_hip"].max() == pytest.approx(measured(seen(points, still), still).table["hop_hip"].max())
+
+
 @pytest.mark.parametrize("nearer", [0.5, 1.3])
 def test_heights_are_in_torsos_however_near_the_skater_is(nearer: float) -> None:
     still, points = jumping(15.0)
