@@ -11,11 +11,17 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import UserError
+from core.framing import Aspect
+from core.framing.keyframes import Keyframe
 
 FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "kinematics"]
 ModelKind = Literal["rf", "logreg", "gb", "ensemble", "adapted"]
 PoseBackend = Literal["auto", "movenet", "yolo"]
 CutMode = Literal["exact", "fast"]
+Encoder = Literal["software", "hardware"]
+ReelPreset = Literal["instagram", "short", "full"]
+ReelOrder = Literal["time", "stars"]
+Transition = Literal["cut", "fade"]
 
 
 class Settings(BaseModel):
@@ -69,6 +75,36 @@ class ClipSettings(Settings):
     merge_gap_s: float = Field(6.0, ge=0)
     """Events at most this far apart share a clip."""
     mode: CutMode = "exact"
+    encoder: Encoder = "software"
+    """Who encodes an exact clip; ``hardware`` falls back to ``software`` where there is none that works."""
+
+
+class FramingSettings(Settings):
+    """Which part of the picture a clip shows."""
+
+    aspect: Aspect = "source"
+    """With another than ``source`` clips are cropped around the skater, and exact."""
+    keyframes: tuple[Keyframe, ...] = ()
+    """Places of the crop that were set by hand, at most one a frame."""
+
+
+class ReelSettings(Settings):
+    """From clips to one video for posting."""
+
+    preset: ReelPreset = "instagram"
+    """Size, rate and the longest length; see :data:`core.reel.PRESETS`."""
+    order: ReelOrder = "time"
+    target_s: float | None = Field(None, gt=0)
+    """About so long; what would make it longer is left out, the least liked first. None takes the preset's longest."""
+    title: str = Field("", max_length=80)
+    """On a card before the first trick; empty for no card."""
+    captions: bool = True
+    """Name and number of each trick in the picture."""
+    transition: Transition = "cut"
+    replay: bool = True
+    """Each trick once more from take-off to landing, slowed down."""
+    music: str | None = None
+    """Path of a sound file that plays beneath, and quieter where the footage is loud."""
 
 
 class TrainSettings(Settings):
@@ -114,3 +150,5 @@ class SessionSettings(Settings):
     events: EventSettings | None = None
     """None takes the detector's own."""
     clips: ClipSettings = ClipSettings()
+    framing: FramingSettings = FramingSettings()
+    reel: ReelSettings = ReelSettings()
