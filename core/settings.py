@@ -22,6 +22,13 @@ Encoder = Literal["software", "hardware"]
 ReelPreset = Literal["instagram", "short", "full"]
 ReelOrder = Literal["time", "stars"]
 Transition = Literal["cut", "fade"]
+ExportKind = Literal[
+    "clips", "reel", "gif", "webp", "poster", "contact",
+    "otio", "edl", "fcpxml", "xmeml", "llc", "chapters", "ffmetadata", "csv",
+]  # fmt: skip
+"""What can be exported: what is seen, and edit lists."""
+DEFAULT_NAME = "{session}_{index:02d}_{label}"
+"""Of a clip; see :func:`core.export.names.clip_names`."""
 
 
 class Settings(BaseModel):
@@ -107,6 +114,22 @@ class ReelSettings(Settings):
     """Path of a sound file that plays beneath, and quieter where the footage is loud."""
 
 
+class ExportSettings(Settings):
+    """What is made of found or labelled events, and how."""
+
+    kinds: tuple[ExportKind, ...] = Field(("clips",), min_length=1)
+    name: str = DEFAULT_NAME
+    clips: ClipSettings = ClipSettings()
+    framing: FramingSettings = FramingSettings()
+    reel: ReelSettings = ReelSettings()
+
+    @model_validator(mode="after")
+    def _a_copy_is_whole(self) -> Self:
+        if self.framing.aspect != "source" and self.clips.mode == "fast" and "clips" in self.kinds:
+            raise UserError("A fast clip is a copy and cannot be cropped: choose exact, or the source's shape.")
+        return self
+
+
 class TrainSettings(Settings):
     """How a detector is trained."""
 
@@ -152,3 +175,9 @@ class SessionSettings(Settings):
     clips: ClipSettings = ClipSettings()
     framing: FramingSettings = FramingSettings()
     reel: ReelSettings = ReelSettings()
+    kinds: tuple[ExportKind, ...] = ("clips",)
+    name: str = DEFAULT_NAME
+
+    def export(self) -> ExportSettings:
+        """What the session's export makes, and how."""
+        return ExportSettings(kinds=self.kinds, name=self.name, clips=self.clips, framing=self.framing, reel=self.reel)
