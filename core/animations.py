@@ -55,6 +55,10 @@ _CUT_SHARE = 0.3
 log = logging.getLogger(__name__)
 
 
+class TooLong(UserError):
+    """A clip does not fit into so few bytes, however small it is drawn."""
+
+
 @dataclass(frozen=True)
 class Animation:
     """An animation that was written."""
@@ -123,7 +127,8 @@ def write_animation(
         cancelled: polled ten times a second.
 
     Raises:
-        UserError: it is too long for so few bytes; the footage is gone or damaged; the disk is full or write-protected.
+        TooLong: it does not fit into so few bytes.
+        UserError: the footage is gone or damaged; the disk is full or write-protected.
         Cancelled: ``cancelled`` said so.
 
     Whatever is raised, nothing half-written is left behind.
@@ -137,7 +142,7 @@ def write_animation(
             maker = _Maker(video, plan, format, Path(folder), progress or (lambda _: None), cancelled)
             found = maker.best_below(max_bytes)
             if found is None:
-                raise UserError(
+                raise TooLong(
                     f"{plan.end_s - plan.start_s:.1f} s of {video.path.name} do not fit into {max_bytes / 1e6:.1f} MB "
                     "at a size that can be made out: choose a shorter padding."
                 )

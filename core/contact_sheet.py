@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from core.atomic import atomic_path
 from core.errors import Cancelled, UserError
 from core.ffmpeg import Progress, StopWish
 from core.intervals import Event, Interval
+from core.lettering import Face, plain
 from core.timecode import clock
 from core.tricks import MAX_STARS
 from core.video import Video
@@ -35,8 +35,6 @@ _PAGE_SHAPE = 2.0
 _MIN_CELL = 150
 """Pixels of width below which a caption says nothing."""
 _JPEG_QUALITY = 88
-_LONGEST = 200
-"""Characters of a name that are looked at: no page is wide enough for more."""
 
 
 def write_contact_sheet(
@@ -79,7 +77,7 @@ def write_contact_sheet(
     entries = _entries(video, events, frames, stars)
     if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
         raise UserError(f"{path.name} is not a name for a picture: let it end in .jpg or .png.")
-    name = _plain(video.path.stem if title is None else title)
+    name = plain(video.path.stem if title is None else title)
     facts = f"{clock(video.info.duration_s)[:-3]}  ·  {len(entries)} trick{'s' if len(entries) != 1 else ''}"
     layout = _Layout(video, len(entries), columns, width, name + facts + "".join(entry.label for entry in entries))
     encoded = []
@@ -131,15 +129,9 @@ def _entries(
         stars = [0] * len(events)
     shown = sorted(zip(events, frames, stars, strict=True), key=lambda one: (one[0].start_frame, one[0].end_frame))
     return [
-        _Entry(number, event, _plain(event.label), frame, float(video.pts_s[event.start_frame]), min(given, MAX_STARS))
+        _Entry(number, event, plain(event.label), frame, float(video.pts_s[event.start_frame]), min(given, MAX_STARS))
         for number, (event, frame, given) in enumerate(shown, 1)
     ]
-
-
-def _plain(name: str) -> str:
-    """A name from outside as one line of letters that can be seen: no line breaks, no marks that turn the writing."""
-    line = " ".join(name[:_LONGEST].split())
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line) or "–"
 
 
 def _picture(video: Video, entry: _Entry, size: tuple[int, int]) -> NDArray[np.uint8] | None:
@@ -177,7 +169,7 @@ class _Layout:
         self._header_height = 4 * self.margin
         rows = max(1, int((_PAGE_SHAPE * width - self._header_height - self.margin) // (self._row_height + self._gap)))
         self.per_page = rows * self.columns
-        self._face = _Face(letters)
+        self._face = Face(letters)
 
     def page(self, cells: int) -> Image.Image:
         """An empty page for so many cells."""
@@ -234,60 +226,6 @@ class _Layout:
         draw.text((begin, second), facts, _WEAK, self._face.sized(small), anchor="lm")
         for star in range(entry.stars):
             _draw_star(draw, stars_at + (star + 0.5) * small, second, 0.45 * small)
-
-
-class _Face:
-    """The first font that knows all letters that are to be drawn, or else the one that knows most."""
-
-    def __init__(self, letters: str) -> None:
-        self._letters = sorted(set(letters))
-        self._sizes: dict[int, ImageFont.FreeTypeFont] = {}
-
-    def sized(self, size: int) -> ImageFont.FreeTypeFont:
-        """The font in a size in pixels."""
-        if size not in self._sizes:
-            self._sizes[size] = _font(self._path, size)
-        return self._sizes[size]
-
-    def width(self, text: str, size: int) -> int:
-        """Pixels that ``text`` takes."""
-        return round(self.sized(size).getlength(text) + 0.5)
-
-    def cut(self, text: str, size: int, width: int) -> str:
-        """``text``, ended by an ellipsis where it is wider than ``width`` pixels."""
-        if self.width(text, size) <= width:
-            return text
-        kept = next((n for n in range(len(text), 0, -1) if self.width(f"{text[:n].rstrip()}…", size) <= width), 0)
-        return f"{text[:kept].rstrip()}…" if kept else ""
-
-    @cached_property
-    def _path(self) -> str | None:
-        return min((None, *_other_fonts()), key=self._unknown)
-
-    def _unknown(self, path: str | None) -> int:
-        """How many letters a font draws as it draws what no font has."""
-        try:
-            font = _font(path, 20)
-        except OSError:
-            return len(self._letters) + 1
-        box = bytes(font.getmask("\U0010ffff"))
-        return sum(bytes(font.getmask(letter)) == box for letter in self._letters)
-
-
-def _other_fonts() -> tuple[str, ...]:
-    """Where Pillow's own font, which knows little more than ASCII, does not do: what OpenCV brings on Linux, then the
-    system's."""
-    import cv2
-
-    return str(Path(cv2.__file__).parent / "qt" / "fonts" / "DejaVuSans.ttf"), "DejaVuSans.ttf", "arial.ttf"
-
-
-def _font(path: str | None, size: int) -> ImageFont.FreeTypeFont:
-    if path:
-        return ImageFont.truetype(path, size)
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # as it is in every wheel of Pillow
-    return font
 
 
 def _draw_star(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float) -> None:

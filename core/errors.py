@@ -9,5 +9,9 @@ class UserError(Exception):
     """
 
 
+class NobodySeen(UserError):
+    """Nobody is in view in a whole video. What needs a person refuses it; the rest goes on without."""
+
+
 class Cancelled(Exception):
     """The user stopped a step: nothing half-written is left, finished parts stay, and a later run carries on there."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.proxy import is_hdr, obstacle
+from core.colour import is_hdr
+from core.proxy import obstacle
 from core.settings import PoseSettings
 from core.thumbnails import keyframes
 from core.video import Picture, Video
@@ -92,7 +93,9 @@ def _of_file(video: Video) -> Iterator[Finding]:
     else:
         yield Finding("good", "Plays in the browser as it is.")
     if is_hdr(video):
-        yield Finding("note", "Filmed in HDR: the copy for watching has ordinary colours, which may look different.")
+        yield Finding(
+            "note", "Filmed in HDR: clips and the copy for watching have ordinary colours; only fast clips stay HDR."
+        )
     if rate < LOW_RATE:
         yield Finding(
             "warning",

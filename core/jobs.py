@@ -33,11 +33,14 @@ from core.errors import UserError
 from core.records import canonical_json, job_table
 from core.workspace import Workspace
 
-Kind = Literal["sample", "process", "train", "export"]
+Kind = Literal["sample", "process", "train", "export", "learn", "name"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Lane = Literal["footage", "desk"]
 
-LANES: dict[Lane, tuple[Kind, ...]] = {"footage": ("sample", "process"), "desk": ("train", "export")}
+LANES: dict[Lane, tuple[Kind, ...]] = {
+    "footage": ("sample", "process", "learn", "name"),
+    "desk": ("train", "export"),
+}
 """Each lane does one job at a time, in the order of their submission, beside the other lane. Footage is looked at for
 hours, by networks that take every core: two at once would both be slow, and an export must not wait for either. What is
 asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits."""

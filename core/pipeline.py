@@ -2,7 +2,7 @@
 
     >>> with Workspace.open() as workspace:                                  # doctest: +SKIP
     ...     result = run(Path("footage.mp4"), workspace, RunSettings(), Path("clips"))
-    >>> result.events, [clip.path for clip in result.clips]                  # doctest: +SKIP
+    >>> result.events, result.exported.clips                                 # doctest: +SKIP
 
 What a step computes is kept in the workspace by the content of the video and the settings that matter, so that asking
 again is instant and a stopped step carries on.
@@ -10,7 +10,6 @@ again is instant and a stopped step carries on.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -25,11 +24,12 @@ from numpy.typing import NDArray
 
 from core.atomic import atomic_path, check_folder
 from core.audio import onset_strength
-from core.clips import Clip, clip_name, cut_clip, plan_clips
 from core.content import content_id
 from core.detector import STARTER, Detector, TrickDetector, starter
-from core.errors import UserError
+from core.errors import NobodySeen, UserError
 from core.events import find_events
+from core.export import Export, Skater, export
+from core.framing.bodies import look_at_bodies
 from core.intervals import Event, Interval
 from core.labels import read_labels
 from core.labels.label_set import check_within
@@ -39,7 +39,7 @@ from core.pose import SubjectChoice, backends
 from core.pose.extract import Seconds, extract
 from core.pose.table import CameraTable, PoseTable
 from core.records import Session, interval_rows
-from core.settings import ClipSettings, EventSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
+from core.settings import EventSettings, ExportSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
 from core.video import Video
 from core.workspace import Workspace
 
@@ -97,7 +97,8 @@ class Result:
 
     look: Look
     events: tuple[Event, ...]
-    clips: tuple[Clip, ...]
+    exported: Export | None
+    """None where nothing was to be cut."""
     warnings: tuple[str, ...]
     total_s: float
     probability: pd.Series = field(repr=False)
@@ -124,10 +125,7 @@ class Result:
                 }
                 for event in self.events
             ],
-            "clips": [
-                {"path": str(clip.path), "start_s": round(clip.start_s, 6), "end_s": round(clip.end_s, 6)}
-                for clip in self.clips
-            ],
+            "clips": self.exported.to_json()["clips"] if self.exported else [],
             "seconds": {name: round(value, 3) for name, value in {**asdict(seconds), "total": self.total_s}.items()},
         }
 
@@ -165,7 +163,7 @@ def look(
             onset.to_parquet(temporary)
     seen = _read(video, content, workspace, estimator.name, pose.sample_stride, guardrails, seconds)
     if not (seen.pose.person >= 0).any():
-        raise UserError(
+        raise NobodySeen(
             f"{path.name}: nobody was found in any of {seen.camera.n} frames; use footage with a person in view."
         )
     workspace.session_for(
@@ -296,8 +294,15 @@ def run(
         detector = starter()
     warnings = trained.warnings_for(seen.signals.table, seen.backend) if trained else []
     events, probability = find(seen, detector, settings.threshold)
-    clips = cut(events, seen.video, workspace, seen.content, settings.clips, out, progress, cancelled) if out else []
-    return Result(seen, tuple(events), tuple(clips), tuple(warnings), time.perf_counter() - started, probability)
+    cutting = (lambda done: progress("cutting", done)) if progress else None
+    exported = (
+        export(
+            seen.video, seen.content, events, out, ExportSettings(clips=settings.clips), None, None, cutting, cancelled
+        )
+        if out
+        else None
+    )
+    return Result(seen, tuple(events), exported, tuple(warnings), time.perf_counter() - started, probability)
 
 
 def find(seen: Look, detector: Detector, threshold: float | None = None) -> tuple[list[Event], pd.Series]:
@@ -365,61 +370,25 @@ def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], s
         workspace.save_labels(content, truth, source)
 
 
-def cut(
-    events: Sequence[Interval],
-    video: Video,
-    workspace: Workspace,
-    content: str,
-    settings: ClipSettings,
-    out: Path,
-    progress: Progress | None = None,
-    cancelled: Cancel | None = None,
-) -> list[Clip]:
-    """Cut the clips that show ``events`` into the folder ``out``; one that is there already, whole, is not cut again.
+def skater(seen: Look) -> Skater:
+    """The skater as an export asks for him."""
+    aspect = seen.video.info.width / seen.video.info.height
+    return Skater(look_at_bodies(seen.signals, seen.pose, seen.camera, aspect), seen.signals.table)
+
+
+def find_skater(
+    video: Video, workspace: Workspace, progress: Progress | None = None, cancelled: Cancel | None = None
+) -> Skater:
+    """The skater as the workspace has him, or as he is seen now; nowhere if nobody is in the video.
 
     Raises:
-        UserError, Cancelled: as :func:`core.clips.cut_clip`; finished clips stay.
+        UserError, Cancelled: as :func:`look`.
     """
-    plans = plan_clips(events, video, settings)
-    clips = []
-    for number, plan in enumerate(plans):
-        target, receipt = _place(out.absolute() / clip_name(video.path, number + 1, plan.label), workspace, content)
-        wanted = {"start_frame": plan.start_frame, "end_frame": plan.end_frame, "mode": settings.mode}
-
-        def cutting(done: float, number: int = number) -> None:
-            if progress:
-                progress("cutting", (number + done) / len(plans))
-
-        there = _receipted(receipt, target)
-        if there and there["wanted"] == wanted:
-            clip = Clip(**{**there["clip"], "path": target})
-        else:
-            clip = cut_clip(video, plan, target, settings.mode, cutting, cancelled)
-            written = {"size": target.stat().st_size, "wanted": wanted, "clip": {**asdict(clip), "path": str(target)}}
-            with atomic_path(receipt) as temporary:
-                temporary.write_text(json.dumps(written))
-        clips.append(clip)
-        cutting(1.0)
-    return clips
-
-
-def _place(target: Path, workspace: Workspace, content: str) -> tuple[Path, Path]:
-    """Where a clip goes, and the receipt of what lies there.
-
-    Cameras give the same name to many videos: where the clip of another one lies, the new one takes a longer name.
-    """
-    receipt = workspace.artifact(content, "clip", {"path": target}, "json")
-    others = [other for other in receipt.parents[1].glob(f"*/{receipt.name}") if other != receipt]
-    if not any(_receipted(other, target) for other in others):
-        return target, receipt
-    own = target.with_name(f"{target.stem}-{content[:8]}{target.suffix}")
-    return own, workspace.artifact(content, "clip", {"path": own}, "json")
-
-
-def _receipted(receipt: Path, target: Path) -> dict[str, Any] | None:
-    """The receipt of the file at ``target``; None if it is of a file that was there before, or of none."""
-    if not (receipt.exists() and target.exists()):
-        return None
-    written: dict[str, Any] = json.loads(receipt.read_text())
-    same = written["size"] == target.stat().st_size and target.stat().st_mtime_ns <= receipt.stat().st_mtime_ns
-    return written if same else None
+    content, seen = content_id(video.path), None
+    settings = workspace.settings(content)
+    if any(session.id == content for session in workspace.sessions()):
+        seen = kept(workspace.session_for(video.path), workspace, settings.guardrails)
+    try:
+        return skater(seen or look(video.path, workspace, settings.pose, settings.guardrails, progress, cancelled))
+    except NobodySeen:
+        return Skater.nowhere()

@@ -23,6 +23,8 @@ from core.atomic import atomic_path
 from core.clips import ClipPlan, cut_clip
 from core.errors import UserError
 from core.ffmpeg import FFmpegError, StopWish
+from core.framing.crop import CropPath
+from core.framing.render import cut_cropped
 from core.intervals import Interval
 from core.settings import CutMode
 from core.thumbnails import poster
@@ -34,7 +36,7 @@ LONG_SIDE = 640
 STILL_WIDTH = 480
 """Of a still, pixels."""
 
-_VERSION = 1
+_VERSION = 2
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +65,18 @@ class Preview:
         return self.end_frame - self.start_frame + 1
 
 
-def preview_path(workspace: Workspace, content: str, plan: ClipPlan, mode: CutMode) -> Path:
-    """Where the preview of a clip of the video with this content id is kept."""
-    key = {"start": plan.start_frame, "end": plan.end_frame, "mode": mode, "long_side": LONG_SIDE}
+def preview_path(
+    workspace: Workspace, content: str, plan: ClipPlan, mode: CutMode, path: CropPath | None = None
+) -> Path:
+    """Where the preview of a clip of the video with this content id is kept; ``path`` is its crop."""
+    key: dict[str, object] = {
+        "start": plan.start_frame,
+        "end": plan.end_frame,
+        "mode": mode,
+        "long_side": LONG_SIDE,
+    }
+    if path:
+        key["crop"] = path.digest()
     return workspace.artifact(content, "preview", key, "mp4", version=_VERSION)
 
 
@@ -77,20 +88,28 @@ def read(path: Path) -> Preview | None:
         return None
 
 
-def make_preview(video: Video, plan: ClipPlan, mode: CutMode, out: Path, cancelled: StopWish | None = None) -> Preview:
+def make_preview(
+    video: Video,
+    plan: ClipPlan,
+    mode: CutMode,
+    out: Path,
+    cancelled: StopWish | None = None,
+    path: CropPath | None = None,
+) -> Preview:
     """Write a small H.264 copy, with sound, of exactly the frames that the clip will hold.
 
     A fast cut is made for it first: only that tells which frames it will hold.
 
     Args:
         out: must end in ``.mp4``; what is known of it goes into a JSON file beside it.
+        path: the crop of an exact clip.
 
     Raises:
         UserError: as :func:`core.clips.cut_clip`, and where FFmpeg fails.
         Cancelled: ``cancelled`` said so.
     """
     try:
-        return _made(video, plan, mode, out, cancelled)
+        return _made(video, plan, mode, out, cancelled, path)
     except (FFmpegError, av.FFmpegError) as error:
         log.warning("no preview of %s: %s", video.path.name, error)
         advice = "choose the exact mode, or " if mode == "fast" else ""
@@ -100,7 +119,9 @@ def make_preview(video: Video, plan: ClipPlan, mode: CutMode, out: Path, cancell
         ) from error
 
 
-def _made(video: Video, plan: ClipPlan, mode: CutMode, out: Path, cancelled: StopWish | None) -> Preview:
+def _made(
+    video: Video, plan: ClipPlan, mode: CutMode, out: Path, cancelled: StopWish | None, path: CropPath | None
+) -> Preview:
     shown = plan
     if mode == "fast":
         copy = out.with_name(f"{out.stem}-fast.mp4")
@@ -111,7 +132,10 @@ def _made(video: Video, plan: ClipPlan, mode: CutMode, out: Path, cancelled: Sto
         shown = replace(
             plan, start_frame=real.start_frame, end_frame=real.end_frame, start_s=real.start_s, end_s=real.end_s
         )
-    cut_clip(video, shown, out, "exact", None, cancelled, long_side=LONG_SIDE)
+    if path:
+        cut_cropped(video, shown, path, out, None, cancelled, long_side=LONG_SIDE)
+    else:
+        cut_clip(video, shown, out, "exact", None, cancelled, long_side=LONG_SIDE)
     preview = Preview(out, shown.start_frame, shown.end_frame, shown.start_s, shown.end_s, plan.start_s, plan.end_s)
     with atomic_path(out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps({name: value for name, value in asdict(preview).items() if name != "path"}))

@@ -14,7 +14,6 @@ import errno
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,10 @@ import av
 import numpy as np
 
 from core.atomic import atomic_path
+from core.colour import sdr_filters
 from core.errors import UserError
-from core.ffmpeg import FFmpegError, Progress, StopWish, executable, run
-from core.video import Video, sound_stream
+from core.ffmpeg import FFmpegError, Progress, StopWish, run
+from core.video import Video, picture_stream, sound_stream
 from core.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ KEYFRAME_EVERY_S = 0.5
 SAME_S = 0.002
 """How far a frame of the copy may stand from its time: the ticks of Matroska and FLV are 1 ms."""
 
-_VERSION = 1
+_VERSION = 2
 _MP4, _WEBM = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 _PLAYED = {_MP4: {"h264", "vp9", "av1"}, _WEBM: {"vp8", "vp9", "av1"}}
 """What every Chromium decodes, by FFmpeg's name of the container (https://www.chromium.org/audio-video/). HEVC depends
@@ -49,8 +49,6 @@ _HEAVY_PIXELS_S = 1920 * 1080 * 61
 what laptops without a graphics card are made for."""
 _HEAVY_BITS_S = 80e6
 """Bits a second likewise: more than phones and action cameras write at 1080p."""
-_HDR = {16: "smpte2084", 18: "arib-std-b67"}
-"""Transfer characteristics of HDR10 and HLG by their number in ITU-T H.273."""
 _SHORT = 600
 """Frames of a video that is searched for an open GOP from end to end."""
 _NAMES = {
@@ -76,8 +74,6 @@ class _Source:
     """What the proxy needs to know beyond :class:`core.video.VideoInfo`."""
 
     container: str
-    transfer: str | None
-    """Name of the HDR transfer function; None for ordinary footage."""
     bits_s: float
     sound: int | None
     """Index of the sound stream among all streams."""
@@ -135,15 +131,10 @@ def _article(path: Path) -> str:
     return f"an {kind}" if kind[:1] in "AFMN" else f"a {kind}" if kind else "an unknown"
 
 
-def is_hdr(video: Video) -> bool:
-    """Whether the colours are stored for screens with high dynamic range (HDR10 or HLG)."""
-    return _source(video).transfer is not None
-
-
 def make_proxy(video: Video, out: Path, progress: Progress | None = None, cancelled: StopWish | None = None) -> Path:
     """Write the light copy: H.264, 8 bit, upright, a keyframe every half second, sound as AAC, index first.
 
-    HDR is brought down to ordinary brightness where FFmpeg has zscale and tonemap, and else keeps its colour tags.
+    Colours are those of the clips; see :func:`core.colour.sdr_filters`.
 
     Args:
         out: an MP4 file; missing folders are made.
@@ -210,7 +201,7 @@ def _encoded(video: Video, source: _Source, partial: Path) -> list[str]:
     )
     return [
         *["-i", str(video.path), *(_STILL if still else []), "-map", "0:V:0", *sound],
-        *["-vf", ",".join([*timing, *_picture(video, source)])],
+        *["-vf", ",".join([*timing, *_picture(video)])],
         *["-fps_mode", "passthrough", "-enc_time_base:v", "demux", *_ENCODER, *_KEYFRAMES],
         # Silence fills gaps and a late start.
         *(["-af", "aresample=async=1:first_pts=0", *_SOUND] if sound else []),
@@ -218,15 +209,12 @@ def _encoded(video: Video, source: _Source, partial: Path) -> list[str]:
     ]
 
 
-def _picture(video: Video, source: _Source) -> list[str]:
+def _picture(video: Video) -> list[str]:
     """Filters from the upright picture to 4:2:0 in 8 bits, with even sides and square pixels."""
     width, height = video.fit(min(LONG_SIDE, max(video.info.width, video.info.height)), 2)
-    if source.transfer and {"zscale", "tonemap"} <= _filters():
-        # Nominal white of 100 cd/m2 and the Hable curve: FFmpeg's usual recipe. Scaled first, because it is slow.
-        to_light = f"zscale=w={width}:h={height}:tin={source.transfer}:t=linear:npl=100"
-        return [to_light, "format=gbrpf32le", "zscale=p=bt709", "tonemap=hable:desat=0",
-                "zscale=t=bt709:m=bt709:r=tv", "format=yuv420p", "setsar=1"]  # fmt: skip
-    return [f"scale={width}:{height}:out_range=tv", "format=yuv420p", "setsar=1"]
+    # Scaled first, because mapping tones is slow.
+    colours = sdr_filters(video)
+    return [f"scale={width}:{height}", *([colours] if colours else []), "format=yuv420p", "setsar=1"]
 
 
 def _check(video: Video, partial: Path, damaged: bool) -> None:
@@ -254,14 +242,12 @@ def _check(video: Video, partial: Path, damaged: bool) -> None:
 def _source(video: Video) -> _Source:
     try:
         with av.open(str(video.path), metadata_errors="ignore") as container:
-            cover = av.stream.Disposition.attached_pic
-            stream: Any = next(stream for stream in container.streams.video if not stream.disposition & cover)
+            stream = picture_stream(container)
             sound = sound_stream(container)
             # An AVI stores no times. Where its frames come at an even rate, they are counted.
             counted = container.start_time is None or container.format.name == "avi"
             return _Source(
                 container.format.name,
-                _HDR.get(int(stream.codec_context.color_trc)),
                 container.bit_rate or 8 * video.path.stat().st_size / max(video.info.duration_s, 0.001),
                 sound.index if sound else None,
                 counted and not video.info.variable_rate,
@@ -295,12 +281,3 @@ def _leads(packets: Iterable[Any]) -> bool:
         elif keyframe is not None and packet.pts < keyframe:
             return True
     return False
-
-
-@cache
-def _filters() -> frozenset[str]:
-    """The names of FFmpeg's filters."""
-    import subprocess
-
-    listed = subprocess.run([executable(), "-hide_banner", "-filters"], capture_output=True, text=True, check=False)
-    return frozenset(words[1] for words in map(str.split, listed.stdout.splitlines()) if len(words) > 2)

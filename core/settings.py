@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.errors import UserError
 from core.framing import Aspect
@@ -18,6 +18,7 @@ FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "ki
 ModelKind = Literal["rf", "logreg", "gb", "ensemble", "adapted"]
 PoseBackend = Literal["auto", "movenet", "yolo"]
 CutMode = Literal["exact", "fast"]
+Architecture = Literal["light", "r2plus1d", "tsn", "timesformer"]
 Encoder = Literal["software", "hardware"]
 ReelPreset = Literal["instagram", "short", "full"]
 ReelOrder = Literal["time", "stars"]
@@ -27,6 +28,7 @@ ExportKind = Literal[
     "otio", "edl", "fcpxml", "xmeml", "llc", "chapters", "ffmetadata", "csv",
 ]  # fmt: skip
 """What can be exported: what is seen, and edit lists."""
+EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
 DEFAULT_NAME = "{session}_{index:02d}_{label}"
 """Of a clip; see :func:`core.export.names.clip_names`."""
 
@@ -117,17 +119,31 @@ class ReelSettings(Settings):
 class ExportSettings(Settings):
     """What is made of found or labelled events, and how."""
 
-    kinds: tuple[ExportKind, ...] = Field(("clips",), min_length=1)
+    kinds: tuple[ExportKind, ...] = ("clips",)
     name: str = DEFAULT_NAME
     clips: ClipSettings = ClipSettings()
     framing: FramingSettings = FramingSettings()
     reel: ReelSettings = ReelSettings()
+
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _known(cls, kinds: object) -> object:
+        unknown = [kind for kind in kinds if kind not in EXPORT_KINDS] if isinstance(kinds, list | tuple) else []
+        if unknown or not kinds:
+            wrong = f"{str(unknown[0])[:40]!r} is no kind of file that is exported" if unknown else "Nothing is chosen"
+            raise UserError(f"{wrong}: choose from {', '.join(EXPORT_KINDS)}.")
+        return kinds
 
     @model_validator(mode="after")
     def _a_copy_is_whole(self) -> Self:
         if self.framing.aspect != "source" and self.clips.mode == "fast" and "clips" in self.kinds:
             raise UserError("A fast clip is a copy and cannot be cropped: choose exact, or the source's shape.")
         return self
+
+    def wants_skater(self) -> bool:
+        """Whether it matters where the skater is, and when he is highest."""
+        cropped = self.framing.aspect != "source" and not {"clips", "poster"}.isdisjoint(self.kinds)
+        return cropped or not {"reel", "poster"}.isdisjoint(self.kinds)
 
 
 class TrainSettings(Settings):
@@ -150,6 +166,18 @@ class TrainSettings(Settings):
                 "choose kinematics, or another model."
             )
         return self
+
+
+class LearnSettings(Settings):
+    """How a recognizer is trained; what networks are told besides is in :mod:`core.recognize.settings`."""
+
+    arch: Architecture = "light"
+    epochs: int = Field(30, ge=1)
+    """Of a network; the light recognizer needs none."""
+    weights: str = "pretrained"
+    """Of a network: ``pretrained``, ``scratch`` or a path."""
+    batch: int = Field(8, ge=1)
+    seed: int = Field(42, ge=0, le=2**32 - 1)
 
 
 class RunSettings(Settings):

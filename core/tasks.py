@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from core.errors import UserError
 from core.intervals import Interval
-from core.settings import ClipSettings, TrainSettings
+from core.settings import ExportSettings, LearnSettings, TrainSettings
 from core.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -177,35 +177,114 @@ def train(workspace: Workspace, arguments: dict[str, Any], report: Report) -> di
 
 
 def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Cut the clips of chosen tricks into ``clips/<session>`` of the workspace.
+    """Export chosen tricks into ``clips/<session>`` of the workspace.
 
     Args:
-        arguments: ``session``, its id; ``events``, a list of ``[start_frame, end_frame, label]``; ``clips``, a
-            :class:`core.settings.ClipSettings`.
+        arguments: ``session``, its id; ``events``, a list of ``[start_frame, end_frame, label]``; ``stars``, how well
+            each is liked, 0 to 5; ``settings``, a :class:`core.settings.ExportSettings`.
 
     Returns:
-        ``clips``: a list of ``path``, ``start_s`` and ``end_s``.
+        As :meth:`core.export.Export.to_json`.
     """
     from core import pipeline
+    from core.export import export as write
     from core.video import Video
 
     session = workspace.session(arguments["session"])
     events = [Interval(int(start), int(end), label) for start, end, label in arguments["events"]]
     if not events:
         raise UserError(f"No trick of {session.name} was chosen: keep at least one.")
-    report.progress("cutting", 0.0)
-    clips = pipeline.cut(
-        events,
-        Video.open(session.path),
-        workspace,
+    settings = ExportSettings.model_validate(arguments["settings"])
+    video = Video.open(session.path)
+    skater = (
+        pipeline.find_skater(video, workspace, report.progress, report.cancelled) if settings.wants_skater() else None
+    )
+    report.progress("exporting", 0.0)
+    done = write(
+        video,
         session.id,
-        ClipSettings.model_validate(arguments["clips"]),
+        events,
         workspace.home / "clips" / session.id,
-        report.progress,
+        settings,
+        skater,
+        dict(zip(events, arguments["stars"], strict=True)),
+        lambda share: report.progress("exporting", share),
         report.cancelled,
     )
-    return {"clips": [{"path": str(clip.path), "start_s": clip.start_s, "end_s": clip.end_s} for clip in clips]}
+    return done.to_json()
 
 
-TASKS: Mapping[str, Task] = {"sample": sample, "process": process, "train": train, "export": export}
+def learn(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Train a recognizer and keep it.
+
+    Args:
+        arguments: ``data``, the path of a data set, or None for what was named in the workspace's sessions;
+            ``settings``, a :class:`core.settings.LearnSettings`; ``name``, what to call it; ``folder``, of the shelf,
+            reserved for it, so that a training that was stopped goes on there.
+
+    Returns:
+        ``recognizer``: its id; ``notes``: sentences for the user.
+    """
+    from core.recognize import shelf
+    from core.recognize.datasets import read_dataset
+    from core.recognize.datasets.reviewed import read_reviewed
+    from core.recognize.learning import learn as teach
+
+    if arguments["data"] is None:
+        dataset = read_reviewed(workspace, [session.id for session in workspace.sessions()])
+    else:
+        dataset = read_dataset(Path(arguments["data"]))
+    settings = LearnSettings.model_validate(arguments["settings"])
+    folder = shelf.folder_of(workspace, arguments["folder"])
+    learnt = teach(dataset, folder, workspace, settings, report.progress, report.cancelled)
+    kept = shelf.put(folder, arguments["name"], workspace)
+    return {"recognizer": kept.id, "notes": [*dataset.notes, *learnt.notes]}
+
+
+def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Name the tricks of a session, or what each player does.
+
+    Args:
+        arguments: ``session``; ``recognizer``, its id; ``players``, whether everybody's windows are named;
+            ``events``, a list of ``[start_frame, end_frame]`` to name where they are not.
+
+    Returns:
+        What ``trickline recognize --json`` prints; with players their ``lanes`` too, by id a list of
+        ``[start_frame, end_frame, label, probability]``.
+    """
+    from core.recognize import naming, shelf
+    from core.recognize.loading import open_recognizer
+    from core.video import Video
+
+    session = workspace.session(arguments["session"])
+    opened = open_recognizer(shelf.recognizer(workspace, arguments["recognizer"]).folder, workspace)
+    if not arguments["players"]:
+        moments = [Interval(int(start), int(end)) for start, end in arguments["events"]]
+        return naming.name_moments(
+            Video.open(session.path), moments, opened, report.progress, report.cancelled
+        ).to_json()
+    named = naming.name_players(
+        Path(session.path),
+        opened,
+        workspace,
+        workspace.settings(session.id).pose,
+        out=workspace.home / "clips" / session.id,
+        progress=report.progress,
+        cancelled=report.cancelled,
+    )
+    lanes = {
+        str(player): [[one.start_frame, one.end_frame, one.label, one.confidence] for one in lane]
+        for player, lane in named.windows.lanes().items()
+    }
+    return {**named.to_json(), "lanes": lanes}
+
+
+TASKS: Mapping[str, Task] = {
+    "sample": sample,
+    "process": process,
+    "train": train,
+    "export": export,
+    "learn": learn,
+    "name": name,
+}
 """By the kind of the job."""

@@ -118,7 +118,7 @@ def make_thumbnails(
     for number, (_, image) in enumerate(shown):
         x, y, _, _ = sprite.box(number)
         sheet[y : y + height, x : x + width] = image
-    _write_image(sheet, out)
+    write_image(sheet, out)
     with atomic_path(out.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps({"columns": columns, "width": width, "height": height, "count": sprite.count,
                                          "times_s": [round(time_s, 6) for time_s in sprite.times_s]}))  # fmt: skip
@@ -148,30 +148,10 @@ def poster(video: Video, frame: int, out: Path, width: int = POSTER_WIDTH) -> Pa
         UserError: the video is gone or cannot be decoded, or nothing can be written.
     """
     width = min(width, video.info.width)
-    _write_image(
+    write_image(
         _next_picture(video, frame).rgb(width, max(1, round(width * video.info.height / video.info.width))), out
     )
     return out
-
-
-def write_poster(video: Video, frame: int, path: Path) -> Path:
-    """Write frame ``frame``, or the next one that can be decoded, upright and in the footage's full size.
-
-    HDR footage keeps its values, which look pale without its colour tags.
-
-    Args:
-        path: ends in ``.jpg``, ``.jpeg`` or ``.png``; replaced if it is there.
-
-    Raises:
-        IndexError: the video has no such frame.
-        UserError: the video is gone or cannot be decoded, or nothing can be written.
-    """
-    if not 0 <= frame < video.n_frames:
-        raise IndexError(f"frame {frame} of {video.n_frames}")
-    if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-        raise UserError(f"{path.name} is not a name for a picture: let it end in .jpg or .png.")
-    _write_image(_next_picture(video, frame).rgb(video.info.width, video.info.height), path, _SHARED_QUALITY)
-    return path
 
 
 def _next_picture(video: Video, frame: int) -> Picture:
@@ -244,7 +224,7 @@ def _times(video: Video, count: int) -> list[float]:
     return [(number + 0.5) * video.info.duration_s / count for number in range(count)]
 
 
-def _write_image(image: NDArray[np.uint8], out: Path, quality: int = _QUALITY) -> None:
+def write_image(image: NDArray[np.uint8], out: Path, quality: int = _QUALITY) -> None:
     """Write RGB as a PNG where the name says so, or else as a JPEG."""
     import cv2
 

@@ -37,6 +37,9 @@ _HELD = 3
 _DROPPABLE = {"h264", "hevc", "mpeg4", "mpeg2video"}
 """Decoders that can pass over one frame at a time (others, such as dav1d, take the wish for the whole stream)."""
 
+_RANGES = {1: False, 2: True}
+"""Whether FFmpeg's ``AVCOL_RANGE`` of this number is the full one."""
+
 logging.getLogger("libav").setLevel(logging.CRITICAL)  # what FFmpeg mutters about odd files is not for the user
 
 
@@ -48,6 +51,17 @@ class AudioInfo:
     sample_rate: int
     """Hz."""
     channels: int
+
+
+@dataclass(frozen=True)
+class ColourInfo:
+    """What the numbers of the pictures stand for: code points of ITU-T H.273, 2 where the file does not say."""
+
+    primaries: int = 2
+    transfer: int = 2
+    matrix: int = 2
+    full_range: bool | None = None
+    """Whether black is 0 and white 255 (in 8 bits), and not 16 and 235; None where the file does not say."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ class VideoInfo:
     """Start time of the container: what was taken off every PTS."""
     duration_s: float
     """From 0 to the end of the last frame."""
+    colour: ColourInfo = ColourInfo()
 
 
 class Picture:
@@ -129,7 +144,7 @@ class Video:
 
     @classmethod
     def _read(cls, path: Path, container: Any) -> Video:
-        stream = _stream(container)
+        stream = picture_stream(container)
         if stream is None:
             raise UserError(f"{path.name} holds no picture, only sound: choose a video file.")
         if stream.codec_context is None:
@@ -171,6 +186,12 @@ class Video:
             audio=AudioInfo(audio.codec_context.name, audio.sample_rate, audio.channels) if audio else None,
             start_s=float(start),
             duration_s=float(pts_s[-1]) + last_s,
+            colour=ColourInfo(
+                int(first.color_primaries),
+                int(first.color_trc),
+                int(first.colorspace),
+                _RANGES.get(2 if first.format.name.startswith("yuvj") else int(first.color_range)),
+            ),
         )
         return cls(path, info, None if in_order else pts, pts_s)
 
@@ -249,10 +270,10 @@ class Video:
         with av.open(str(self.path), metadata_errors="ignore") as container:
             packets = self._seek(container, frame)
             if packets:
-                yield _stream(container), packets
+                yield picture_stream(container), packets
                 return
         with av.open(str(self.path), metadata_errors="ignore") as container:
-            stream = _stream(container)
+            stream = picture_stream(container)
             packets = container.demux(stream)
             yield stream, packets if self._pts is not None else _numbered(packets)
 
@@ -266,7 +287,7 @@ class Video:
         """
         if self._pts is None:
             return None
-        stream = _stream(container)
+        stream = picture_stream(container)
         target, back, second = int(self._pts[frame]), 0, round(1 / stream.time_base)
         while target - back > self._pts[0]:
             container.seek(target - back, stream=stream)
@@ -290,7 +311,7 @@ def sound_stream(container: Any) -> Any:
     return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
-def _stream(container: Any) -> Any:
+def picture_stream(container: Any) -> Any:
     """The first video stream that is no cover picture of a song; None if there is none."""
     cover = av.stream.Disposition.attached_pic
     return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
@@ -404,7 +425,7 @@ def _rate(pts: NDArray[np.int64], time_base: Fraction, stream: Any) -> tuple[Fra
 
 def _first_picture(path: Path) -> Any:
     with av.open(str(path), metadata_errors="ignore") as container:
-        stream = _stream(container)
+        stream = picture_stream(container)
         for packet in container.demux(stream):
             for frame in _decoded(stream, packet):
                 return frame

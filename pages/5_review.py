@@ -7,30 +7,27 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
-from streamlit_player import st_player
 
 from core import previews
 from core.clips import ClipPlan, plan_clips
-from core.errors import UserError
 from core.events import Sampled
 from core.explain import Why
-from core.intervals import Interval
 from core.pipeline import Look
-from core.previews import Background, Preview
 from core.records import LabelRevision, Session
 from core.reviews import reviews
-from core.settings import ClipSettings, SessionSettings
-from core.timecode import clock
-from core.tricks import MAX_STARS, Trick, chosen, tricks
+from core.settings import SessionSettings
+from core.tricks import Trick, chosen, tricks
 from core.uncertain import candidates
-from core.video import Video
 from pages.widgets import review
 from pages.widgets.cards import Card, Shown, cards, inside_s, make_card
+from pages.widgets.clip_panel import clip_knobs, draw_clip, plan_for
 from pages.widgets.detectors import STARTER, detector_of
+from pages.widgets.export_panel import export_bar
 from pages.widgets.exports import exports
 from pages.widgets.footage import curves, describe, explained, found, seen
-from pages.widgets.media import file_url, footage_url, open_workspace, publish_parts
-from pages.widgets.plain_text import count, escaped
+from pages.widgets.framing import framing_desk
+from pages.widgets.media import footage_url, open_workspace, publish_parts
+from pages.widgets.plain_text import escaped
 from pages.widgets.review import Memory
 from pages.widgets.session_bar import not_processed, session_bar
 from pages.widgets.workbench import Label, Show, WorkbenchState, workbench
@@ -38,19 +35,6 @@ from pages.widgets.workbench import Label, Show, WorkbenchState, workbench
 _CARDS = "review"
 _BENCH = "review_bench"
 _CSS = Path(__file__).parent / "widgets" / "cards" / "review.css"
-_MODES = {
-    "exact": "Encoded anew: holds these frames and no others. About a second for each clip.",
-    "fast": "Copied as it is, at once: no loss, but it begins at the keyframe before.",
-}
-_POLL_S = 0.4
-_MAX_PADDING_S = 10.0
-_MAX_GAP_S = 30.0
-
-
-@st.cache_resource(show_spinner=False)
-def kitchen() -> Background[Preview]:
-    """Where previews are made, one at a time for all tabs."""
-    return Background()
 
 
 def whys(
@@ -118,62 +102,18 @@ def draw_cards(kept: Memory, session: Session, look: Look, made: Sequence[Card],
     )
 
 
-def preview(session: Session, video: Video, plan: ClipPlan, clips: ClipSettings) -> Preview | None:
-    """The small copy of a clip; None while it is being made."""
-    path = previews.preview_path(open_workspace(), session.id, plan, clips.mode)
-    return previews.read(path) or kitchen().ask(path, lambda: previews.make_preview(video, plan, clips.mode, path))
-
-
-def await_preview(path: Path) -> None:
-    """Draw the page anew once the preview is made, or has failed."""
-    if not kitchen().busy(path):
-        st.rerun()
-    st.caption("Preparing the clip …")
-
-
-def draw_clip(session: Session, video: Video, trick: Trick, plans: Sequence[ClipPlan], clips: ClipSettings) -> None:
-    """The very clip that a trick comes into, looping."""
-    number = review.plan_of(trick.kept, plans)
-    plan = plans[number] if number is not None else plan_clips([trick.kept], video, clips)[0]
-    with st.container(key="review_preview"):
-        try:
-            ready = preview(session, video, plan, clips)
-        except UserError as error:
-            st.error(escaped(str(error)))
-            return
-        if ready is None:
-            path = previews.preview_path(open_workspace(), session.id, plan, clips.mode)
-            st.fragment(await_preview, run_every=_POLL_S)(path)
-        else:
-            # The player knows a video by the end of its address, and stands still without a rate.
-            url = f"{file_url(ready.path)}?{ready.path.name}"
-            options = {"playing": True, "muted": True, "volume": 0.0, "loop": True, "playback_rate": 1}
-            st_player(url, height="100vh", **options, key="review_player")  # as high as its frame, see review.css
-    shown = ready or plan
-    where = f"Clip {number + 1} of {len(plans)}" if number is not None else "In no clip: it is left out"
-    st.text(
-        f"{where} · {count(len(plan.events), 'trick')} · {clock(shown.start_s)}–{clock(shown.end_s)} "
-        f"(f {shown.start_frame}–{shown.end_frame}) · {clock(shown.end_s - shown.start_s)}"
-    )
-    if ready and ready.wanted_start_s - ready.start_s > 0.001:
-        st.caption(
-            f"A fast cut begins at the keyframe {ready.wanted_start_s - ready.start_s:.2f} s before; "
-            "the exact mode begins where you want it."
-        )
-
-
 def draw_side(
     kept: Memory,
     session: Session,
-    video: Video,
+    look: Look,
     trick: Trick,
     card: Card,
     plans: Sequence[ClipPlan],
-    clips: ClipSettings,
+    settings: SessionSettings,
 ) -> None:
     """The chosen card: its clip, why it was found, its bounds."""
     st.subheader(card.at, anchor=False)
-    draw_clip(session, video, trick, plans, clips)
+    draw_clip(session, look, trick, plans, settings)
     st.text(card.why)
     with st.container(horizontal=True):
         st.button(
@@ -181,6 +121,13 @@ def draw_side(
             icon=":material/tune:",
             key="review_adjust",
             on_click=review.begin_adjusting,
+            args=(kept, trick.found),
+        )
+        st.button(
+            "Framing",
+            icon=":material/crop:",
+            key="review_framing",
+            on_click=review.begin_framing,
             args=(kept, trick.found),
         )
         if trick.review and trick.review.adjusted:
@@ -193,7 +140,7 @@ def draw_side(
                 args=(open_workspace(), kept, trick),
             )
     with st.expander("Clip settings", icon=":material/movie_edit:"):
-        clip_knobs(session, clips)
+        clip_knobs(session, settings)
     for note in kept.notes:
         st.warning(escaped(note), icon=":material/info:")
     if kept.error:
@@ -221,7 +168,7 @@ def draw_adjusting(
             on_click=review.as_found,
             args=(workspace, kept, trick),
         )
-        st.button("Done", type="primary", key="review_done", on_click=review.end_adjusting, args=(kept, card.id))
+        st.button("Done", type="primary", key="review_done", on_click=review.end_editing, args=(kept, card.id))
     if kept.error:
         st.error(escaped(kept.error))
 
@@ -241,82 +188,22 @@ def draw_adjusting(
     )
 
 
-def clip_knobs(session: Session, clips: ClipSettings) -> None:
-    """What decides how the tricks become clips. The widgets follow the session's settings, and change them."""
-    workspace = open_workspace()
-
-    def changed(name: str) -> None:
-        review.save_clips(workspace, session.id, **{name: st.session_state[f"review_{name}"]})
-
-    for name, value in clips.model_dump().items():
-        st.session_state[f"review_{name}"] = value  # each time: folded away, a widget forgets what it was told once
-    st.slider(
-        "Padding before and after, seconds",
-        0.0,
-        max(_MAX_PADDING_S, clips.clip_padding_s),
-        step=0.1,
-        key="review_clip_padding_s",
-        on_change=changed,
-        args=("clip_padding_s",),
-    )
-    st.slider(
-        "Join tricks up to so many seconds apart",
-        0.0,
-        max(_MAX_GAP_S, clips.merge_gap_s),
-        step=0.5,
-        key="review_merge_gap_s",
-        on_change=changed,
-        args=("merge_gap_s",),
-        help="They then share a clip. 0 gives each trick its own.",
-    )
-    st.radio(
-        "Cut",
-        list(_MODES),
-        format_func=str.capitalize,
-        captions=list(_MODES.values()),
-        key="review_mode",
-        on_change=changed,
-        args=("mode",),
-    )
-
-
-def draw_bar(
+def draw_framing(
     kept: Memory,
     session: Session,
-    wanted: Sequence[Interval],
+    look: Look,
+    trick: Trick,
+    card: Card,
     plans: Sequence[ClipPlan],
-    clips: ClipSettings,
-    *,
-    below: bool,
+    settings: SessionSettings,
 ) -> None:
-    """What an export would hold, and the button that starts it.
-
-    Args:
-        below: whether there is something that only a lower threshold finds.
-    """
-    total_s = sum(plan.end_s - plan.start_s for plan in plans)
-    with st.container(key="review_bar", horizontal=True, vertical_alignment="center"):
-        parts = [count(len(plans), "clip"), count(len(wanted), "trick"), clock(total_s), clips.mode]
-        with st.container(gap=None):
-            st.markdown(f"**{' · '.join(parts)}**")
-            st.caption(
-                "All that is not rejected; undecided tricks count as kept."
-                + (" What was not found counts once it is kept." if below else "")
-                if wanted
-                else "Everything is left out: keep at least one trick, or ask for fewer stars."
-            )
-        kept.min_stars = st.selectbox(
-            "Stars",
-            range(MAX_STARS + 1),
-            index=kept.min_stars,
-            format_func=lambda stars: f"from {'★' * stars}" if stars else "any stars",
-            key="review_min_stars",
-            label_visibility="collapsed",
-            width=150,
-        )
-        if st.button("Export", type="primary", icon=":material/movie:", key="review_export", disabled=not wanted):
-            review.export(open_workspace(), session.id, wanted, clips)
-            st.rerun()
+    """The crop of the clip that this trick comes into, to be led by hand."""
+    assert kept.framing is not None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(f"Framing {card.at}", anchor=False, width="content")
+        st.text(f"{clip_words(trick, plans).capitalize()}. Saved at once.", width="stretch")
+        st.button("Done", type="primary", key="review_done", on_click=review.end_editing, args=(kept, card.id))
+    framing_desk(session, look, plan_for(trick, look.video, plans, settings.clips), settings, kept.framing)
 
 
 def nothing_found() -> None:
@@ -358,7 +245,7 @@ below = review.below_threshold(doubted, made, listed)
 picked = review.picked_trick(kept, [*listed, *below])
 if picked is None:
     nothing_found()
-    exports(session)
+    exports(session, kept)
     st.stop()
 wanted = chosen(listed, kept.min_stars)
 plans = plan_clips(wanted, look.video, settings.clips)
@@ -383,10 +270,14 @@ card = made_cards[shown.index(picked)]
 if kept.adjusting:
     draw_adjusting(kept, session, look, picked, card, probability)
     st.stop()
+if kept.framing is not None:
+    draw_framing(kept, session, look, picked, card, plans, settings)
+    st.stop()
 grid, side = st.columns([3, 2], gap="medium")
 with grid:
     draw_cards(kept, session, look, made_cards, card)
 with side.container(key="review_side"):
-    draw_side(kept, session, look.video, picked, card, plans, settings.clips)
-draw_bar(kept, session, wanted, plans, settings.clips, below=bool(below))
-exports(session)
+    draw_side(kept, session, look, picked, card, plans, settings)
+stars = {trick.kept: trick.stars for trick in listed}
+export_bar(kept, session, look.video, settings, wanted, stars, plans, below=bool(below))
+exports(session, kept)

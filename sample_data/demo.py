@@ -42,9 +42,10 @@ def main() -> None:
     rows |= {name: outcome.events for name, outcome in compared.items() if "leave" in name}
     print(format_table(rows))
     print()
-    for result in (started, trained):
-        for clip in result.clips:
-            print(f"{clip.path}  {clock(clip.start_s)} - {clock(clip.end_s)}")
+    for exported in (started.exported, trained.exported):
+        assert exported
+        for clip in exported.clips:
+            print(f"{exported.out / clip.name}  {clock(clip.start_s)} - {clock(clip.end_s)}")
 
 
 def _print_tricks(truth: tuple[Interval, ...], *results: pipeline.Result) -> None:

@@ -77,12 +77,12 @@ class Studio:
                 stderr=output,
                 env={**kept, **{name: str(path) for name, path in own.items()}},
             )
-        give_up = time.monotonic() + 30
+        give_up = time.monotonic() + 60
         while True:
             try:
                 with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=5):
                     return
-            except (urllib.error.URLError, ConnectionError):
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
                 assert time.monotonic() < give_up, self.log.read_text()
                 time.sleep(0.05)
 

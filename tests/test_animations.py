@@ -17,9 +17,10 @@ from core import ffmpeg
 from core.animations import AnimationFormat, write_animation
 from core.clips import ClipPlan
 from core.errors import Cancelled, UserError
-from core.thumbnails import write_poster
+from core.export.poster import write_poster
 from core.video import Video
-from tests.test_clips import BLOCK, HEIGHT, WIDTH, Footage, plan_of, write_footage
+from tests.numbered import HEIGHT, WIDTH, Footage, number_on, write_footage
+from tests.test_clips import plan_of
 
 N = 90
 UNEVEN = np.cumsum(np.random.default_rng(3).integers(17, 97, N)).tolist()
@@ -32,7 +33,7 @@ FOOTAGE = {
         Footage("vfr.mp4", UNEVEN, Fraction(1, 1000), sound_s=None),
         Footage("vfr.mkv", UNEVEN, Fraction(1, 1000), sound_s=(0.0, 5.0)),
         Footage("no_times.avi", list(range(N)), Fraction(1, 30), sound_s=None),
-        Footage("turned.mov", [512 * i for i in range(N)], Fraction(1, 15360), turned=True, sound_s=None),
+        Footage("turned.mov", [512 * i for i in range(N)], Fraction(1, 15360), turns=1, sound_s=None),
     )
 }
 
@@ -72,13 +73,6 @@ def frames_of(path: Path) -> tuple[list[NDArray[np.uint8]], list[int]]:
 def loops_of(path: Path) -> Any:
     with Image.open(path) as image:
         return image.info.get("loop")
-
-
-def number_on(image: NDArray[np.uint8]) -> int:
-    """The number that is drawn on a frame of :mod:`tests.test_clips`."""
-    assert image.shape == (HEIGHT, WIDTH)
-    middles = image[BLOCK // 2 : 2 * BLOCK : BLOCK, BLOCK // 2 :: BLOCK].ravel()
-    return sum(1 << bit for bit, value in enumerate(middles) if value > 128)
 
 
 @pytest.mark.parametrize("format", ["gif", "webp"])
@@ -121,9 +115,11 @@ def test_colours_stay_what_they_are(tmp_path: Path) -> None:
     paths = [
         write_animation(video, plan_of(video, 0, 9), tmp_path / "red.gif", "gif").path,
         write_animation(video, plan_of(video, 0, 9), tmp_path / "red.webp", "webp").path,
-        write_poster(video, 5, tmp_path / "red.png"),
-        write_poster(video, 5, tmp_path / "red.jpg"),
+        tmp_path / "red.png",
+        tmp_path / "red.jpg",
     ]
+    for path in paths[2:]:
+        write_poster(video, plan_of(video, 5, 5), path)
     for path in paths:
         with Image.open(path) as image:
             assert np.asarray(image.convert("RGB"))[90, 160] == pytest.approx([200, 30, 80], abs=9), path.name
@@ -235,13 +231,13 @@ def test_the_footage_is_never_written_over(drawn: Callable[[str], Video], tmp_pa
 def test_a_poster_is_the_frame_in_full_size(
     drawn: Callable[[str], Video], tmp_path: Path, name: str, suffix: str
 ) -> None:
-    image = cv2.imread(str(write_poster(drawn(name), 47, tmp_path / f"poster.{suffix}")), cv2.IMREAD_GRAYSCALE)
+    path = tmp_path / f"poster.{suffix}"
+    write_poster(drawn(name), plan_of(drawn(name), 47, 47), path)
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert image is not None
     assert number_on(np.asarray(image, np.uint8)) == 47
 
 
-def test_a_poster_of_a_frame_or_a_name_that_is_none(drawn: Callable[[str], Video], tmp_path: Path) -> None:
-    with pytest.raises(IndexError):
-        write_poster(drawn("24.mp4"), N, tmp_path / "poster.jpg")
+def test_a_poster_of_a_name_that_is_none(drawn: Callable[[str], Video], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"poster\.tiff .*: let it end in \.jpg or \.png"):
-        write_poster(drawn("24.mp4"), 3, tmp_path / "poster.tiff")
+        write_poster(drawn("24.mp4"), plan_of(drawn("24.mp4"), 3, 3), tmp_path / "poster.tiff")

@@ -342,7 +342,7 @@ def test_a_killed_run_loses_nothing(session: Session, looked: Looked, tmp_path: 
     ]
     for name in names:
         assert (tmp_path / "clips" / name).read_bytes() == (looked.clips / name).read_bytes()
-    assert [path.name for path in sorted((tmp_path / "clips").glob("[!.]*"))] == names
+    assert [path.name for path in sorted((tmp_path / "clips").glob("[!.]*"))] == [*names, "session_export.json"]
 
 
 def test_what_a_killed_process_left_goes_later(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import contact_sheet, ffmpeg
+from core import ffmpeg
 from core.contact_sheet import write_contact_sheet
 from core.errors import Cancelled, UserError
 from core.intervals import Event, Interval
+from core.lettering import Face
 from core.video import Video
-from tests.test_clips import BLOCK, HEIGHT, WIDTH, Footage, write_footage
+from tests.numbered import HEIGHT, WIDTH, Footage, number_on, write_footage
 
 N = 250
 Box = tuple[int, int, int, int]
@@ -50,8 +51,7 @@ def number_in(page: NDArray[np.uint8], box: Box, shape: tuple[int, int] = (WIDTH
     x, y, width, _ = box
     picture = page[y : y + round(width * shape[1] / shape[0]), x : x + width].mean(axis=2)
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-    middles = small[BLOCK // 2 : 2 * BLOCK : BLOCK, BLOCK // 2 :: BLOCK].ravel()
-    return sum(1 << bit for bit, value in enumerate(middles) if value > 128)
+    return number_on(small.astype(np.uint8))
 
 
 def caption(page: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
@@ -82,7 +82,7 @@ def test_the_frame_that_shows_it_best_can_be_named(video: Video, tmp_path: Path)
 
 
 def test_turned_footage_is_upright(tmp_path: Path) -> None:
-    footage = Footage("turned.mov", [512 * i for i in range(30)], Fraction(1, 15360), turned=True, sound_s=None)
+    footage = Footage("turned.mov", [512 * i for i in range(30)], Fraction(1, 15360), turns=1, sound_s=None)
     turned = Video.open(write_footage(footage, tmp_path / "turned.mov"))
     [path] = write_contact_sheet(turned, [Interval(4, 6), Interval(20, 22)], tmp_path / "sheet.png")
     page = read(path)
@@ -146,7 +146,7 @@ def test_a_long_label_ends_in_an_ellipsis_and_keeps_its_beginning(video: Video, 
 
 def test_letters_of_other_languages_are_told_apart(video: Video, tmp_path: Path) -> None:
     """Pillow's own face draws each of them as the same box."""
-    if contact_sheet._Face("éя")._path is None:
+    if Face("éя")._path is None:
         pytest.skip("no other font on this machine")
     pages = [read(write_contact_sheet(video, [Interval(9, 12, label)], tmp_path / "a.png")[0]) for label in "éèяж"]
     captions = [caption(page, cells_of(page)[0]).tobytes() for page in pages]

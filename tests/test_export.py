@@ -7,32 +7,51 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import core.export.pieces
 from core import ffmpeg, pipeline
+from core.animations import write_animation
 from core.clips import ClipPlan, clip_name
+from core.content import content_id
 from core.edit_lists import EDIT_LISTS
 from core.errors import Cancelled, UserError
-from core.export import KINDS, Export, ExportOptions, export
-from core.export.names import DEFAULT_NAME, clip_names
+from core.export import Export, Skater, export
+from core.export.names import clip_names
+from core.framing import Aspect
 from core.intervals import Event, Interval
 from core.labels import read_labels
-from core.settings import ClipSettings
+from core.settings import (
+    DEFAULT_NAME,
+    EXPORT_KINDS,
+    ClipSettings,
+    CutMode,
+    ExportKind,
+    ExportSettings,
+    FramingSettings,
+    ReelSettings,
+)
+from core.timecode import clock
 from core.video import Video
 from core.workspace import Workspace
 from sample_data.make_session import Session
 from tests.conftest import Command, Looked, Trickline
 
+LISTS = tuple(kind for kind in EXPORT_KINDS if kind in EDIT_LISTS)
+SMALL_REEL = ReelSettings(preset="short", target_s=4, replay=False)
 EVENTS = (Event(60, 75, "ollie", 0.75), Event(150, 160, "kick/flip", 0.5))
 
 
@@ -46,17 +65,14 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Video:
     return Video.open(path)
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Any:
-    """A workspace in which nobody has looked at anything."""
-    with Workspace.open(tmp_path / "home") as workspace:
-        yield workspace
+def quick(*kinds: ExportKind, aspect: Aspect = "source", mode: CutMode = "exact", **more: Any) -> ExportSettings:
+    """A clip for each event, nearly without padding."""
+    clips = ClipSettings(mode=mode, clip_padding_s=0.1, merge_gap_s=0)
+    return ExportSettings(kinds=kinds or ("clips",), framing=FramingSettings(aspect=aspect), **{"clips": clips, **more})
 
 
-def quick(**options: Any) -> ExportOptions:
-    """Copies of a clip for each event, without padding."""
-    clips = ClipSettings(mode=options.pop("mode", "exact"), clip_padding_s=0.1, merge_gap_s=0)
-    return ExportOptions(**{"clips": clips, **options})
+def write(video: Video, events: Sequence[Interval], out: Path, settings: ExportSettings, **more: Any) -> Export:
+    return export(video, content_id(video.path), events, out, settings, **more)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -77,23 +93,26 @@ def frames_in(path: Path) -> int:
 # What is written
 
 
-def test_every_kind_of_file_is_written_and_told(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+def test_every_kind_of_file_is_written_and_told(footage: Video, tmp_path: Path) -> None:
     """A program finds in the manifest which file shows what, without opening any."""
     out = tmp_path / "out"
-    done = export(footage, EVENTS, fresh, out, quick(kinds=KINDS))
+    done = write(footage, EVENTS, out, quick(*EXPORT_KINDS, reel=SMALL_REEL))
     assert names_in(out) == [
         "Park-day-proj.llc", "Park-day.csv", "Park-day.edl", "Park-day.fcpxml", "Park-day.ffmetadata", "Park-day.otio",
-        "Park-day.xml", "Park-day_01_ollie.gif", "Park-day_01_ollie.mp4", "Park-day_01_ollie.webp",
-        "Park-day_02_kick-flip.gif", "Park-day_02_kick-flip.mp4", "Park-day_02_kick-flip.webp",
-        "Park-day_chapters.txt", "Park-day_contact.jpg", "Park-day_export.json",
+        "Park-day.xml", "Park-day_01_ollie.gif", "Park-day_01_ollie.jpg", "Park-day_01_ollie.mp4",
+        "Park-day_01_ollie.webp", "Park-day_02_kick-flip.gif", "Park-day_02_kick-flip.jpg",
+        "Park-day_02_kick-flip.mp4", "Park-day_02_kick-flip.webp", "Park-day_chapters.txt", "Park-day_contact.jpg",
+        "Park-day_export.json", "Park-day_reel.mp4",
     ]  # fmt: skip
     manifest = told(done)
     assert (manifest["video"], manifest["earlier"]) == ("Park day.mp4", [])
-    kinds = ["clips", "clips", *EDIT_LISTS, "gif", "gif", "webp", "webp", "contact"]
-    assert [file["kind"] for file in manifest["files"]] == kinds
+    kinds = [
+        "clips", "clips", "reel", "gif", "gif", "webp", "webp", "poster", "poster", "contact", *LISTS,
+    ]  # fmt: skip
+    assert sorted(file["kind"] for file in manifest["files"]) == sorted(kinds)
     for file in manifest["files"]:
         assert file["size"] == (out / file["name"]).stat().st_size
-    first, second = manifest["files"][:2]
+    first, second = (file for file in manifest["files"] if file["kind"] == "clips")
     assert (first["label"], first["confidence"], second["label"], second["confidence"]) == (
         "ollie", 0.75, "kick/flip", 0.5,
     )  # fmt: skip
@@ -108,24 +127,19 @@ def test_every_kind_of_file_is_written_and_told(footage: Video, fresh: Workspace
         assert Path(file["path"]).stat().st_size == file["size"]
     assert read_labels(out / "Park-day.csv").intervals[0].start_frame == 57
     assert any("open it at 30 fps" in note for note in done.notes)
-    assert not fresh.sessions()  # nobody was looked for
 
 
-def test_a_fast_clip_says_what_it_really_shows(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
-    first, _ = export(footage, EVENTS, fresh, tmp_path / "out", quick(mode="fast")).files
+def test_a_fast_clip_says_what_it_really_shows(footage: Video, tmp_path: Path) -> None:
+    first, _ = write(footage, EVENTS, tmp_path / "out", quick(mode="fast")).files
     assert (first.start_frame, first.start_s, first.wanted_start_s) == (30, 1.0, 57 / 30)
-    again, _ = export(footage, EVENTS, fresh, tmp_path / "out", quick(mode="fast")).files
+    again, _ = write(footage, EVENTS, tmp_path / "out", quick(mode="fast")).files
     assert again == first
 
 
-def test_animations_show_the_planned_time_in_the_whole_picture(
-    footage: Video, fresh: Workspace, tmp_path: Path
-) -> None:
-    """Only clips are cropped: for animations nobody is looked for, where there may be nobody."""
+def test_animations_show_the_planned_time_in_the_whole_picture(footage: Video, tmp_path: Path) -> None:
+    """Chats show them small: a crop would only take away."""
     out, steps = tmp_path / "out", list[float]()
-    done = export(
-        footage, EVENTS, fresh, out, quick(kinds=("gif", "webp"), aspect="9:16"), lambda _, part: steps.append(part)
-    )
+    done = write(footage, EVENTS, out, quick("gif", "webp", aspect="9:16"), progress=steps.append)
     assert [(file.kind, file.start_frame, file.end_frame, file.crop) for file in done.files] == [
         ("gif", 57, 78, None), ("gif", 147, 163, None), ("webp", 57, 78, None), ("webp", 147, 163, None),
     ]  # fmt: skip
@@ -142,14 +156,14 @@ def test_animations_show_the_planned_time_in_the_whole_picture(
     assert steps[-1] == 1
 
 
-def test_the_contact_sheet_has_all_its_pages(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+def test_the_contact_sheet_has_all_its_pages(footage: Video, tmp_path: Path) -> None:
     """Also one of whose pages somebody's picture has the name, and with an event that is said to end too late."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "Park-day_contact-2.jpg").write_text("mine")
     many = [Interval(frame, frame + 1) for frame in range(0, 200, 5)]
     for _ in range(2):
-        done = export(footage, [*many, Interval(230, 400)], fresh, out, quick(kinds=("contact",)))
+        done = write(footage, [*many, Interval(230, 400)], out, quick("contact"))
     assert done.files[0].name == "Park-day_contact.jpg"
     assert len(done.files) == 2
     assert (out / "Park-day_contact-2.jpg").read_text() == "mine"
@@ -162,17 +176,65 @@ def test_the_contact_sheet_has_all_its_pages(footage: Video, fresh: Workspace, t
             assert page.width == 1600
 
 
-def test_a_crop_of_footage_without_a_person_is_refused(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
-    """Nobody has looked at it yet, so that is done first, and told."""
-    steps: list[str] = []
-    with pytest.raises(UserError, match=r"Park day\.mp4: nobody was found in any of 120 frames"):
-        export(footage, EVENTS, fresh, tmp_path / "out", quick(aspect="9:16"), lambda step, _: steps.append(step))
-    assert set(steps) == {"looking"}
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("skater", [None, Skater.nowhere()], ids=["not looked for", "not found"])
+def test_a_crop_of_footage_without_a_person_stays_in_the_middle(
+    footage: Video, tmp_path: Path, skater: Skater | None
+) -> None:
+    done = write(footage, EVENTS, tmp_path / "out", quick("clips", "poster", aspect="1:1"), skater=skater)
+    for file in done.files:
+        assert file.crop
+        assert (file.crop.width, file.crop.height, file.crop.x) == (108, 108, (42.0, 42.0))
+    assert len(done.notes) == 4
+    assert all("the crop stays in the middle" in note for note in done.notes)
 
 
-def test_no_events_write_nothing(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
-    done = export(footage, [], fresh, tmp_path / "out", quick(kinds=KINDS))
+def test_a_poster_shows_the_peak_in_the_shape_of_the_clip(footage: Video, tmp_path: Path) -> None:
+    """Frame 70 of the likelier of two tricks that share a clip, not their middle."""
+    heights = pd.DataFrame({"frame": [62, 66, 70, 74], "hop_feet": [0.0, 0.3, 0.6, 0.1], "hop_ankle": np.nan})
+    skater = Skater(Skater.nowhere().bodies, heights)
+    both = quick("poster", "clips", clips=ClipSettings(clip_padding_s=0.1))
+    poster, clip = write(footage, EVENTS, tmp_path, both, skater=skater).files
+    assert (poster.start_frame, poster.end_frame, poster.label) == (70, 70, "ollie+kick/flip")
+    assert clip.start_frame < 70 < clip.end_frame
+    shown = cv2.imread(str(tmp_path / poster.name))
+    assert shown is not None
+    unlike = {
+        picture.index: np.abs(shown.astype(int) - picture.rgb(192, 108)[..., ::-1]).mean()
+        for picture in footage.pictures(1, 65, 76)
+    }
+    assert min(unlike, key=lambda frame: unlike[frame]) == 70
+    [square] = write(
+        footage, EVENTS, tmp_path / "square", quick("poster", clips=both.clips, aspect="1:1"), skater=skater
+    ).files
+    with Image.open(tmp_path / "square" / square.name) as image:
+        assert image.size == (108, 108)
+
+
+def test_from_take_off_to_landing() -> None:
+    """What a replay shows: not the run-up, and not beyond the trick."""
+    frames = np.arange(100, 140, 2)
+    hop = np.interp(frames, [110, 116, 120, 126], [0.0, 0.5, 0.5, 0.0])
+    table = pd.DataFrame({"frame": frames, "hop_feet": hop, "hop_ankle": hop})
+    skater = Skater(Skater.nowhere().bodies, table)
+    assert skater.air(Interval(100, 138, "ollie")) == Interval(110, 126, "ollie")
+    assert skater.air(Interval(114, 118, "ollie")) == Interval(114, 118, "ollie")
+    assert skater.air(Interval(100, 108, "ollie")) == Interval(100, 108, "ollie")
+    assert skater.peak(Interval(100, 108, "ollie")) == 104
+    assert skater.peak(Interval(100, 138, "ollie")) in (116, 118, 120)
+
+
+def test_a_clip_too_long_for_an_animation_stops_nothing(
+    footage: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.export.pieces, "write_animation", partial(write_animation, max_bytes=3000))
+    done = write(footage, EVENTS, tmp_path / "out", quick("gif", "clips"))
+    assert [file.kind for file in done.files] == ["clips", "clips"]
+    assert len(done.notes) == 2
+    assert re.fullmatch(r"Park-day_01_ollie\.gif: 0\.7 s of .* do not fit into 0\.0 MB .*\.", done.notes[0])
+
+
+def test_no_events_write_nothing(footage: Video, tmp_path: Path) -> None:
+    done = write(footage, [], tmp_path / "out", quick(*EXPORT_KINDS))
     assert (done.files, done.manifest, done.notes) == ((), None, ("There are no tricks of Park day.mp4 to export.",))
     assert not (tmp_path / "out").exists()
 
@@ -180,13 +242,13 @@ def test_no_events_write_nothing(footage: Video, fresh: Workspace, tmp_path: Pat
 # What is there already
 
 
-def test_finished_clips_are_not_cut_again(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+def test_finished_clips_are_not_cut_again(footage: Video, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = export(footage, EVENTS, fresh, out, quick())
+    first = write(footage, EVENTS, out, quick())
     before = {clip.name: (out / clip.name).stat().st_mtime_ns for clip in first.clips}
     damaged, whole = (clip.name for clip in first.clips)
     (out / damaged).write_bytes((out / damaged).read_bytes()[:-1])
-    again = export(footage, EVENTS, fresh, out, quick())
+    again = write(footage, EVENTS, out, quick())
     assert again.files == first.files
     after = {name: (out / name).stat().st_mtime_ns for name in before}
     assert after[whole] == before[whole]
@@ -204,60 +266,112 @@ def test_finished_clips_are_not_cut_again(footage: Video, fresh: Workspace, tmp_
     ids=["padding", "mode", "events"],
 )
 def test_another_plan_is_cut_anew(
-    footage: Video, fresh: Workspace, tmp_path: Path, other: tuple[ExportOptions, Sequence[Interval]]
+    footage: Video, tmp_path: Path, other: tuple[ExportSettings, Sequence[Interval]]
 ) -> None:
     options, events = other
-    old, _ = export(footage, EVENTS, fresh, tmp_path / "out", quick()).files
-    new, _ = export(footage, events, fresh, tmp_path / "out", options).files
+    old, _ = write(footage, EVENTS, tmp_path / "out", quick()).files
+    new, _ = write(footage, events, tmp_path / "out", options).files
     assert new.name == old.name
     assert new.plan != old.plan
     assert frames_in(tmp_path / "out" / new.name) == new.end_frame - new.start_frame + 1
 
 
-def test_a_stopped_export_carries_on(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
-    """Of an hour of clips those that were finished before Ctrl-C stay."""
-    out, steps = tmp_path / "out", list[float]()
-    first = out / "Park-day_01_ollie.mp4"
+@pytest.mark.parametrize("kinds", [("clips",), ("gif", "contact")])
+def test_a_stopped_export_carries_on(footage: Video, tmp_path: Path, kinds: tuple[ExportKind, ...]) -> None:
+    """Of an hour of clips those that were finished before Ctrl-C stay, also one that was finished while it stopped."""
+    out, steps, settings = tmp_path / "out", list[float](), quick(*kinds)
+    many = [Interval(start, start + 6, "ollie") for start in range(10, 230, 20)]
+    first = out / f"Park-day_01_ollie{'.mp4' if 'clips' in kinds else '.gif'}"
     with pytest.raises(Cancelled):
-        export(footage, EVENTS, fresh, out, quick(), cancelled=first.exists)
-    assert names_in(out) == ["Park-day_01_ollie.mp4", "Park-day_export.json"]
-    finished = first.stat().st_mtime_ns
-    export(footage, EVENTS, fresh, out, quick(), lambda _, done: steps.append(done))
-    assert names_in(out) == ["Park-day_01_ollie.mp4", "Park-day_02_kick-flip.mp4", "Park-day_export.json"]
-    assert first.stat().st_mtime_ns == finished
+        write(footage, many, out, settings, cancelled=first.exists)
+    finished = {path: path.stat().st_mtime_ns for path in out.glob(f"*{first.suffix}")}
+    assert 0 < len(finished) < len(many)
+    done = write(footage, many, out, settings, progress=steps.append)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert names_in(out) == sorted([*(file.name for file in done.files), "Park-day_export.json"])
+    assert len(list(out.glob(f"*{first.suffix}"))) == len(many)
+    assert steps == sorted(steps)
     assert steps[-1] == 1
-
-
-def test_a_stopped_export_of_animations_carries_on(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
-    out, options = tmp_path / "out", quick(kinds=("gif", "contact"))
-    first = out / "Park-day_01_ollie.gif"
-    with pytest.raises(Cancelled):
-        export(footage, EVENTS, fresh, out, options, cancelled=first.exists)
-    assert names_in(out) == ["Park-day_01_ollie.gif", "Park-day_export.json"]
-    finished = first.stat().st_mtime_ns
-    done = export(footage, EVENTS, fresh, out, options)
-    assert [file.name for file in done.files] == [
-        "Park-day_01_ollie.gif", "Park-day_02_kick-flip.gif", "Park-day_contact.jpg",
-    ]  # fmt: skip
-    assert first.stat().st_mtime_ns == finished
-    first.write_bytes(b"GIF89a")
-    export(footage, EVENTS, fresh, out, options)
+    first.write_bytes(b"damaged")
+    write(footage, many, out, settings)
     assert frames_in(first) > 1
 
 
-def test_fewer_tricks_and_then_all_again(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for a few clips."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs rights that this user does not have")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_where_the_disk_is_full_in_the_middle_the_finished_clips_stay(footage: Video, small_disk: Path) -> None:
+    many = [Interval(start, start + 6, "ollie") for start in range(10, 230, 20)]
+    with pytest.raises(UserError, match="the disk is full"):
+        write(footage, many, small_disk, quick())
+    there = [Video.open(path).n_frames for path in small_disk.glob("*.mp4")]
+    assert 0 < len(there) < len(many)
+    assert set(there) == {13}
+    assert not list(small_disk.glob(".*"))
+
+
+def test_missing_music_is_said_and_the_clips_stay(footage: Video, tmp_path: Path) -> None:
+    reel = ReelSettings(preset="short", target_s=4, replay=False, music=str(tmp_path / "song.mp3"))
+    with pytest.raises(UserError, match=r"song\.mp3"):
+        write(footage, EVENTS, tmp_path / "out", quick("clips", "reel", reel=reel))
+    assert len(list((tmp_path / "out").glob("*.mp4"))) == 2
+
+
+def test_what_a_killed_export_left_is_known_as_its_own(footage: Video, tmp_path: Path) -> None:
+    """The computer may go off between a clip and the note that it is finished."""
+    done = write(footage, EVENTS, tmp_path, quick())
+    assert done.manifest
+    known = json.loads(done.manifest.read_text())
+    last = known["files"].pop()["name"]
+    known["begun"] = [last]
+    done.manifest.write_text(json.dumps(known))
+    (tmp_path / last).write_bytes(b"half")
+    again = write(footage, EVENTS, tmp_path, quick())
+    assert [file.name for file in again.files] == [file.name for file in done.files]
+    assert frames_in(tmp_path / last) == again.files[1].end_frame - again.files[1].start_frame + 1
+    assert told(again)["begun"] == []
+
+
+def test_where_one_clip_fails_the_finished_ones_stay(footage: Video, tmp_path: Path) -> None:
+    """The footage is moved away after the first clip."""
+    own, out = Video.open(shutil.copy(footage.path, tmp_path / "park.mp4")), tmp_path / "out"
+    many = [Interval(start, start + 6, "ollie") for start in range(10, 230, 20)]
+
+    def moved() -> bool:
+        if (out / "park_01_ollie.mp4").exists():
+            own.path.rename(tmp_path / "elsewhere.mp4") if own.path.exists() else None
+        return False
+
+    with pytest.raises(UserError, match=r"park\.mp4 is gone: bring it back and cut again\."):
+        write(own, many, out, quick(), cancelled=moved)
+    there = sorted(path.name for path in out.glob("*.mp4"))
+    assert 0 < len(there) < len(many)
+    assert sorted(file["name"] for file in json.loads((out / "park_export.json").read_text())["files"]) == there
+    assert not [name for name in names_in(out) if ".part" in name]
+
+
+def test_fewer_tricks_and_then_all_again(footage: Video, tmp_path: Path) -> None:
     """What an export leaves out is still known as its own."""
     out = tmp_path / "out"
-    export(footage, EVENTS, fresh, out, quick())
+    write(footage, EVENTS, out, quick())
     before = (out / "Park-day_02_kick-flip.mp4").stat().st_mtime_ns
-    fewer = told(export(footage, EVENTS[:1], fresh, out, quick()))
+    fewer = told(write(footage, EVENTS[:1], out, quick()))
     assert [len(fewer["files"]), len(fewer["earlier"])] == [1, 1]
-    export(footage, EVENTS, fresh, out, quick())
+    write(footage, EVENTS, out, quick())
     assert (out / "Park-day_02_kick-flip.mp4").stat().st_mtime_ns == before
     assert len(names_in(out)) == 3
 
 
-def test_files_of_others_are_never_written_over(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+def test_files_of_others_are_never_written_over(footage: Video, tmp_path: Path) -> None:
     """Footage, labels and notes may lie in the folder, under any name."""
     out = tmp_path / "out"
     out.mkdir()
@@ -265,23 +379,23 @@ def test_files_of_others_are_never_written_over(footage: Video, fresh: Workspace
     for name in mine:
         (out / name).write_text("{}")
     for _ in range(2):
-        done = export(footage, EVENTS, fresh, out, quick(kinds=("clips", "csv")))
+        done = write(footage, EVENTS, out, quick("clips", "csv"))
     assert [(out / name).read_text() for name in mine] == ["{}"] * 3
     assert len(names_in(out)) == 3 + 4
     assert {file.name for file in done.files}.isdisjoint(mine)
 
 
-def test_the_footage_itself_is_never_written_over(footage: Video, fresh: Workspace, tmp_path: Path) -> None:
+def test_the_footage_itself_is_never_written_over(footage: Video, tmp_path: Path) -> None:
     own = Video.open(shutil.copy(footage.path, tmp_path / "park.mp4"))
-    export(own, EVENTS[:1], fresh, tmp_path, quick(name="{session}"))
+    write(own, EVENTS[:1], tmp_path, quick(name="{session}"))
     assert own.path.read_bytes() == footage.path.read_bytes()
     assert len(list(tmp_path.glob("park-*.mp4"))) == 1
 
 
 @pytest.mark.parametrize("content", ["[]", '{"trickline_export": 1, "files": [{"name": "../x"}]}', "\x00", "[" * 90000])
-def test_a_damaged_manifest_is_no_harm(footage: Video, fresh: Workspace, tmp_path: Path, content: str) -> None:
+def test_a_damaged_manifest_is_no_harm(footage: Video, tmp_path: Path, content: str) -> None:
     (tmp_path / "Park-day_export.json").write_text(content)
-    done = export(footage, EVENTS[:1], fresh, tmp_path, quick(kinds=("otio",)))
+    done = write(footage, EVENTS[:1], tmp_path, quick("otio"))
     assert told(done)["files"][0]["name"] == "Park-day.otio"
     assert (tmp_path / "Park-day_export.json").read_text() == content
 
@@ -414,7 +528,7 @@ def test_where_nobody_is_in_the_clip_it_says_so(session: Session, trickline: Tri
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--formats", "clips,bmp"), r"^'bmp' is no kind of file that is exported: choose from clips, otio, "),
+        (("--formats", "clips,bmp"), r"^'bmp' is no kind of file that is exported: choose from clips, reel, "),
         (("--formats", ","), r"^Nothing is chosen"),
         (("--aspect", "1:1", "--mode", "fast"), r"^A fast clip is a copy and cannot be cropped"),
         (("--aspect", "3:1"), r"--aspect"),
@@ -430,6 +544,18 @@ def test_wrong_options_are_one_sentence(
     ran = at_once("export", session.video, "--events", events, *options)
     assert re.search(sentence, ran.sentence)
     assert names_in(trickline.folder) == ["events.json"]
+
+
+def test_fast_clips_tell_where_they_will_begin(
+    session: Session, events: Path, trickline: Trickline, at_once: Command
+) -> None:
+    """Before they are cut: whoever wants the exact moment can still stop."""
+    ran = at_once("export", session.video, "--events", events, "--mode", "fast", "--merge-gap", "0")
+    told = re.findall(r"Clip (\d) \(trick\) will begin at ([\d:.]+), [\d.]+ s early", ran.err)
+    printed = at_once("export", session.video, "--events", events, "--mode", "fast", "--merge-gap", "0", "--json").json
+    early = [clip for clip in printed["files"] if clip["kind"] == "clips" and clip["wanted_start_s"] > clip["start_s"]]
+    assert early
+    assert [start for _, start in told] == [clock(clip["start_s"]) for clip in early]
 
 
 def test_events_beyond_the_video_are_refused(session: Session, trickline: Trickline, at_once: Command) -> None:

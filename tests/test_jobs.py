@@ -18,7 +18,7 @@ import pytest
 from core import jobs, worker
 from core.errors import Cancelled, UserError
 from core.jobs import Job, Kind
-from core.settings import ClipSettings
+from core.settings import ExportSettings
 from core.tasks import Report
 from core.worker import Pace, main
 from core.workspace import Workspace
@@ -347,12 +347,12 @@ def test_trickline_worker_once(workspace: Workspace) -> None:
 
 def test_the_same_work_is_queued_once(workspace: Workspace) -> None:
     """An impatient user clicks twice."""
-    arguments = {"session": "a", "events": [[1, 2, "ollie"]], "clips": ClipSettings()}
+    arguments = {"session": "a", "events": [[1, 2, "ollie"]], "settings": ExportSettings()}
     with ThreadPoolExecutor(4) as pool:
         same = list(pool.map(lambda _: jobs.submit(workspace, "export", arguments, start=False), range(8)))
     assert len({job.id for job in same}) == 1
     assert same[0].session_id == "a"
-    assert same[0].arguments["clips"]["mode"] == "exact"
+    assert same[0].arguments["settings"]["clips"]["mode"] == "exact"
     other = [
         jobs.submit(workspace, "export", {**arguments, "events": [[1, 3, "ollie"]]}, start=False),
         jobs.submit(workspace, "process", arguments, start=False),

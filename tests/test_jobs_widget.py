@@ -59,7 +59,7 @@ def test_progress_in_words(changes: dict[str, Any], words: str) -> None:
     [
         ({"result": {"events": 0}}, "0 tricks found."),
         ({"kind": "sample", "result": {"session": "s", "events": 1}}, "1 trick found."),
-        ({"kind": "export", "result": {"clips": [{}, {}]}}, "2 clips cut."),
+        ({"kind": "export", "result": {"files": [{"kind": "clips"}, {"kind": "manifest"}]}}, "1 file written."),
         ({"kind": "train", "result": {"model": "m", "unvalidated": None}}, "Model trained."),
         ({"kind": "train", "result": {"model": "m", "unvalidated": "Label more."}}, "Model trained. Label more."),
         ({"state": "failed", "message": "The card is empty."}, "The card is empty."),

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from core import jobs, tasks
+from core import jobs
 from core.detector import starter
 from core.intervals import Interval
 from core.pipeline import found, kept
-from core.records import job_table
 from core.reviews import Decision, decide, reviews
-from core.settings import ClipSettings, EventSettings
+from core.settings import ClipSettings, EventSettings, ExportSettings
 from core.tricks import Trick
 from core.uncertain import BELOW
 from core.workspace import Workspace
@@ -63,15 +60,6 @@ def events(workspace: Workspace) -> list[Interval]:
     return [
         Interval(e.start_frame, e.end_frame, e.label) for e in found(seen, workspace, workspace.settings(session.id))[0]
     ]
-
-
-class Silent:
-    """A report that nobody reads."""
-
-    def progress(self, *_: object) -> None: ...
-
-    def cancelled(self) -> bool:
-        return False
 
 
 def test_an_empty_workspace_leads_to_the_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +125,7 @@ def test_clip_settings_are_kept_and_show_at_once(studio_workspace: Workspace) ->
     assert "fast**" in words(app)
 
 
-def test_one_click_exports_all_and_the_clips_are_listed(studio_workspace: Workspace) -> None:
+def test_one_click_exports_all(studio_workspace: Workspace) -> None:
     (session,) = studio_workspace.sessions()
     app = page()
     app.button(key="review_export").click()
@@ -145,19 +133,8 @@ def test_one_click_exports_all_and_the_clips_are_listed(studio_workspace: Worksp
     (job,) = jobs.jobs(studio_workspace, session.id)
     assert job.kind == "export"
     assert job.arguments["events"] == [[e.start_frame, e.end_frame, e.label] for e in events(studio_workspace)]
-    result = tasks.export(studio_workspace, job.arguments, Silent())
-    with studio_workspace.database.transaction() as db:
-        ended = {"state": "done", "result": result, "finished_at": datetime.now(UTC)}
-        db.execute(update(job_table).where(job_table.c.id == job.id).values(ended))
-    again(app)
-    names = [Path(clip["path"]).name for clip in result["clips"]]
-    assert names
-    assert all(name in words(app) for name in names)
-    assert str(studio_workspace.home / "clips" / session.id) in words(app)
-    # A clip that was removed since is not offered.
-    for clip in result["clips"]:
-        Path(clip["path"]).unlink()
-    assert "not there any more" in words(again(app))
+    assert job.arguments["stars"] == [0] * len(events(studio_workspace))
+    assert job.arguments["settings"] == ExportSettings().model_dump(mode="json")
 
 
 # --- what a lower threshold finds
@@ -315,7 +292,7 @@ def test_new_bounds_from_the_workbench(studio_workspace: Workspace) -> None:
     assert len(reviews(studio_workspace, session.id)) == 1
     review.as_found(studio_workspace, memory, Trick(trick.found, made))
     assert reviews(studio_workspace, session.id) == ()
-    review.end_adjusting(memory, "100-120-trick")
+    review.end_editing(memory, "100-120-trick")
     assert memory.focus == (3, "100-120-trick")
 
 
@@ -330,6 +307,17 @@ def test_the_page_shows_the_workbench_while_adjusting(studio_workspace: Workspac
     app.button(key="review_done").click()
     again(app)
     assert len(sent(app)) == len(events(studio_workspace))
+
+
+def test_the_page_shows_the_framing_desk_and_comes_back(studio_workspace: Workspace) -> None:
+    app = page()
+    app.button(key="review_framing").click()
+    again(app)
+    assert "Framing" in words(app)
+    assert "Clip 1 of" in words(app) or "Clip 2 of" in words(app)
+    assert not sent(app)
+    app.button(key="review_done").click()
+    assert len(sent(again(app))) == len(events(studio_workspace))
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,11 @@ def test_a_look_that_was_stopped_carries_on(session: Session, looked: Looked, tm
         assert not list(stopped.home.rglob("*.parts"))
 
 
+def clips_of(result: pipeline.Result) -> list[Path]:
+    assert result.exported
+    return [result.exported.out / clip.name for clip in result.exported.clips]
+
+
 def test_a_cut_that_was_stopped_carries_on(session: Session, workspace: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "clips"
     steps: list[tuple[str, float]] = []
@@ -133,20 +138,18 @@ def test_a_cut_that_was_stopped_carries_on(session: Session, workspace: Workspac
 
     steps.append(("cutting", 0.0))
     with pytest.raises(Cancelled):
-        run(stop_at=0.51)  # in the second of two clips
-    (first,) = out.iterdir()
-    written = first.stat().st_mtime_ns
+        run(stop_at=0.51)
+    written = {path: path.stat().st_mtime_ns for path in out.glob("*.mp4")}
     assert temporary_files(out, workspace.home) == []
     steps.append(("cutting", 0.0))
-    result = run(stop_at=2.0)
-    assert [clip.path for clip in result.clips] == sorted(out.iterdir())
-    assert first.stat().st_mtime_ns == written
+    assert clips_of(run(stop_at=2.0)) == sorted(out.glob("*.mp4"))
+    assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
 def test_a_clip_that_somebody_changed_is_cut_anew(session: Session, workspace: Workspace, tmp_path: Path) -> None:
     """A receipt alone is no clip: the file may have been replaced or deleted since."""
     first = pipeline.run(session.video, workspace, RunSettings(), tmp_path / "clips")
-    one, two = (clip.path for clip in first.clips)
+    one, two = clips_of(first)
     whole = one.read_bytes()
     one.write_bytes(whole[:1000])
     two.unlink()
@@ -157,11 +160,13 @@ def test_a_clip_that_somebody_changed_is_cut_anew(session: Session, workspace: W
 
 def test_another_mode_is_another_clip(session: Session, workspace: Workspace, tmp_path: Path) -> None:
     exact, fast = (
-        pipeline.run(session.video, workspace, RunSettings(clips=ClipSettings(mode=mode)), tmp_path / "clips").clips[0]
+        pipeline.run(session.video, workspace, RunSettings(clips=ClipSettings(mode=mode)), tmp_path / "clips").exported
         for mode in ("exact", "fast")
     )
-    assert exact.path == fast.path
-    assert fast.start_frame < exact.start_frame
+    assert exact
+    assert fast
+    assert exact.files[0].name == fast.files[0].name
+    assert fast.files[0].start_frame < exact.files[0].start_frame
 
 
 def test_the_result_is_plain_json(session: Session, workspace: Workspace) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import ffmpeg, proxy
+from core import colour, ffmpeg, proxy
+from core.colour import is_hdr
 from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
-from core.proxy import is_hdr, make_proxy, needs_proxy, obstacle, proxy_path
+from core.proxy import make_proxy, needs_proxy, obstacle, proxy_path
 from core.video import Video
 from core.workspace import Workspace
 from tests.test_video import BY_NAME, Film, N, run_ffmpeg, seen, write_film
@@ -215,7 +216,7 @@ def test_an_ffmpeg_without_tone_mapping_still_makes_a_copy(
     run_ffmpeg("-i", drawn("prores.mov"), *tagged, path)
     video = Video.open(path)
     assert is_hdr(video)
-    monkeypatch.setattr(proxy, "_filters", frozenset)
+    monkeypatch.setattr(colour, "_can_map_tones", lambda: False)
     assert Video.open(make_proxy(video, tmp_path / "copy.mp4")).n_frames == N
 
 

@@ -15,11 +15,19 @@ from core import pipeline, proxy, tasks, thumbnails
 from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
+from core.framing.keyframes import Keyframe
 from core.intervals import Interval
 from core.jobs import LANES
 from core.records import Session as Record
 from core.reviews import Decision, decide
-from core.settings import ClipSettings, EventSettings, SessionSettings, TrainSettings
+from core.settings import (
+    ClipSettings,
+    EventSettings,
+    ExportSettings,
+    FramingSettings,
+    SessionSettings,
+    TrainSettings,
+)
 from core.video import Video
 from core.workspace import Workspace
 from sample_data.make_session import Session
@@ -171,7 +179,7 @@ def test_footage_that_is_gone(studio_workspace: Workspace, session: Session, kin
     shutil.copy(session.video, moved)
     record = studio_workspace.session_for(moved)
     moved.unlink()
-    arguments = {"session": record.id, "events": [[1, 2, "trick"]], "clips": {}}
+    arguments = {"session": record.id, "events": [[1, 2, "trick"]], "stars": [0], "settings": {}}
     with pytest.raises(UserError, match=r"moved\.mp4"):
         tasks.TASKS[kind](studio_workspace, arguments, Watching())
 
@@ -288,10 +296,17 @@ def test_what_cannot_be_trained_on(studio_workspace: Workspace, record: Record, 
 
 def test_exported_clips(studio_workspace: Workspace, session: Session, record: Record) -> None:
     events = [[one.start_frame, one.end_frame, "ollie"] for one in session.intervals]
-    settings = ClipSettings(merge_gap_s=0, clip_padding_s=0.5).model_dump(mode="json")
+    settings = ExportSettings(
+        kinds=("clips", "csv"),
+        clips=ClipSettings(merge_gap_s=0, clip_padding_s=0.5),
+        framing=FramingSettings(aspect="1:1", keyframes=(Keyframe(session.intervals[0].start_frame, 0.0, 0.5),)),
+    )
+    arguments = {
+        "session": record.id, "events": events, "stars": [5, 0], "settings": settings.model_dump(mode="json"),
+    }  # fmt: skip
     report = Watching()
-    made = tasks.export(studio_workspace, {"session": record.id, "events": events, "clips": settings}, report)
-    assert report.steps == ["cutting"]
+    made = tasks.export(studio_workspace, arguments, report)
+    assert report.steps == ["exporting"]
     assert report.told[-1][1] == 1.0
     assert len(made["clips"]) == 2
     for clip, one in zip(made["clips"], session.intervals, strict=True):
@@ -299,16 +314,22 @@ def test_exported_clips(studio_workspace: Workspace, session: Session, record: R
         assert path.parent == studio_workspace.home / "clips" / record.id
         assert "ollie" in path.name
         assert clip["start_s"] < one.start_frame / 30 < one.end_frame / 30 < clip["end_s"]
-        assert Video.open(path).info.duration_s == pytest.approx(clip["end_s"] - clip["start_s"], abs=0.05)
+        video = Video.open(path)
+        assert video.info.duration_s == pytest.approx(clip["end_s"] - clip["start_s"], abs=0.05)
+        assert video.info.width == video.info.height
+    first, second = (file for file in made["files"] if file["kind"] == "clips")
+    assert first["crop"]["x"][0] == 0 < second["crop"]["x"][0]  # only the first was led to the left by hand
+    [table] = (Path(file["path"]) for file in made["files"] if file["kind"] == "csv")
+    assert "5" in table.read_text().splitlines()[1].split(",")
     written = [Path(clip["path"]).stat().st_mtime_ns for clip in made["clips"]]
-    again = tasks.export(studio_workspace, {"session": record.id, "events": events, "clips": settings}, Watching())
+    again = tasks.export(studio_workspace, arguments, Watching())
     assert again == made
     assert [Path(clip["path"]).stat().st_mtime_ns for clip in again["clips"]] == written
 
 
 def test_an_export_of_nothing(studio_workspace: Workspace, record: Record) -> None:
     with pytest.raises(UserError, match=r"No trick of .* was chosen"):
-        tasks.export(studio_workspace, {"session": record.id, "events": [], "clips": {}}, Watching())
+        tasks.export(studio_workspace, {"session": record.id, "events": [], "stars": [], "settings": {}}, Watching())
 
 
 def test_every_kind_has_its_task() -> None:

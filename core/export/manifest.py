@@ -6,37 +6,32 @@ files of the folder are its own: no other file is ever written over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import pydantic
 
-from core.animations import AnimationFormat
 from core.atomic import atomic_path
 from core.clips import session_part
-from core.edit_lists import EditListFormat
 from core.framing import Aspect
-from core.settings import CutMode, Settings
+from core.settings import CutMode, ExportKind, Settings
 from core.video import Video
 
-VERSION = 1
+VERSION = 2
 """Of the file, and of how clips are made: one that another version made is made anew."""
 _MAX_BYTES = 64 * 2**20
 
-ClipKind = Literal["clips"] | AnimationFormat
-"""What is one file a clip."""
-Kind = ClipKind | EditListFormat | Literal["contact"]
-
 
 class Plan(Settings):
-    """All that decides what a clip or animation looks like."""
+    """All that decides what a clip, picture or reel looks like."""
 
     start_frame: int
     end_frame: int
     mode: CutMode
     aspect: Aspect
-    path: str | None
-    """Digest of the crop in every frame; None for the whole picture."""
+    made_of: str | None
+    """Digest of the rest: the crop in every frame, and for a reel all that it shows; None where there is no more."""
 
 
 class Crop(Settings):
@@ -53,13 +48,13 @@ class Crop(Settings):
 class Written(Settings):
     """One file."""
 
-    kind: Kind
+    kind: ExportKind
     name: str
     """Its name in the folder of the manifest."""
     video: str
     """Name of the footage."""
     start_frame: int
-    """First frame of the footage in it; of a list or contact sheet that of its first clip."""
+    """First frame of the footage in it; of a reel, list or contact sheet that of its first clip."""
     end_frame: int
     """Last frame in it."""
     start_s: float
@@ -69,7 +64,7 @@ class Written(Settings):
     wanted_start_s: float
     """Where it was to start: a fast clip may begin sooner, at a keyframe."""
     label: str | None
-    """Of a clip or animation; its labels are joined by ``+``."""
+    """Of what shows one clip; its labels are joined by ``+``."""
     confidence: float | None
     """The highest of its events, 0 to 1; None where a person labelled."""
     crop: Crop | None
@@ -78,17 +73,19 @@ class Written(Settings):
     notes: tuple[str, ...]
     """Sentences for the user."""
     plan: Plan | None
-    """Of a clip or animation."""
+    """Of what is not made anew each time."""
 
 
 class _Manifest(Settings):
-    trickline_export: Literal[1]
+    trickline_export: Literal[2]
     video: str
     content: str
     files: tuple[Written, ...]
     """What the last export wrote or found finished."""
     earlier: tuple[Written, ...]
     """What exports before that left, and is still there."""
+    begun: tuple[str, ...]
+    """Names of what was set out to be written and is not known to be finished: a killed export may have left it."""
 
 
 class Folder:
@@ -104,17 +101,26 @@ class Folder:
         self.manifest = out / name
         # Cameras give the same name to many videos.
         if self.manifest.exists() and self._read() is None:
-            self.manifest = out / self._own(name)
+            self.manifest = out / self._with_content(name)
         before = self._read()
         self._earlier = {file.name: file for file in (*before.files, *before.earlier)} if before else {}
+        self._begun = set(before.begun) if before else set()
 
-    def target(self, name: str) -> Path:
-        """Where the file of this name goes: beside one of that name that is not an earlier export's."""
-        known = name in self._earlier or name in self._new
-        return self.out / (name if known or not (self.out / name).exists() else self._own(name))
+    def targets(self, names: Sequence[str]) -> list[Path]:
+        """Where the files of these names go: beside those of that name that are not an earlier export's.
+
+        From now on they count as this export's, even if it is killed.
+        """
+        targets = [self.out / (name if self._is_own(name) else self._with_content(name)) for name in names]
+        self._begun |= {target.name for target in targets}
+        self._write()
+        return targets
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._earlier or name in self._new or name in self._begun or not (self.out / name).exists()
 
     def finished(self, path: Path, plan: Plan) -> Written | None:
-        """The clip or animation of this plan, if it is there and has the size that it was written with."""
+        """The file of this plan, if it is there and has the size that it was written with."""
         earlier = self._earlier.get(path.name)
         there = earlier and earlier.plan == plan and path.is_file() and path.stat().st_size == earlier.size
         return earlier if there else None
@@ -122,6 +128,10 @@ class Folder:
     def add(self, file: Written) -> None:
         """Note that ``file`` was written or is finished."""
         self._new[file.name] = file
+        self._begun.discard(file.name)
+        self._write()
+
+    def _write(self) -> None:
         earlier = tuple(
             file for name, file in self._earlier.items() if name not in self._new and (self.out / name).is_file()
         )
@@ -129,13 +139,14 @@ class Folder:
             trickline_export=VERSION,
             video=self._video.path.name,
             content=self._content,
-            files=tuple(self._new.values()),
+            files=tuple(sorted(self._new.values(), key=lambda file: (file.kind, file.start_frame, file.name))),
             earlier=earlier,
+            begun=tuple(sorted(self._begun)),
         )
         with atomic_path(self.manifest) as temporary:
             temporary.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
-    def _own(self, name: str) -> str:
+    def _with_content(self, name: str) -> str:
         path = Path(name)
         return f"{path.stem}-{self._content[:8]}{path.suffix}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ _ROOM = 0.03
 him (window sides)."""
 _HARDLY_SEEN = 0.5
 _SLACK = 1.0  # pixels
+_DIGEST_STEPS = 100
+"""Parts of a pixel that make a crop another one."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class CropPath:
     """Where there was somebody to follow."""
     notes: tuple[str, ...]
     """What the user should know, in sentences."""
+
+    def digest(self) -> str:
+        """The same for the same crop, to a hundredth of a pixel."""
+        places = np.stack([self.x, self.y, self.width, self.height])
+        return blake2b(np.round(places * _DIGEST_STEPS).astype("<i8").tobytes(), digest_size=8).hexdigest()
 
 
 def window_of(picture: tuple[int, int], aspect: Aspect) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.clips import Clip, ClipPlan, cut_clip
 from core.ffmpeg import Progress, StopWish
 from core.framing.crop import CropPath
+from core.settings import Encoder
 from core.video import Video
 
 _MARGIN = 4
@@ -32,15 +33,24 @@ def cut_cropped(
     out_path: str | Path,
     progress: Progress | None = None,
     cancelled: StopWish | None = None,
+    long_side: int | None = None,
+    encoder: Encoder = "software",
 ) -> Clip:
-    """Write an exact clip of the planned frames along ``path``, in the size of its window; see :func:`cut_clip`.
+    """Write an exact clip of the planned frames along ``path``; see :func:`cut_clip`.
+
+    Args:
+        long_side: the most pixels of its longer side; None leaves it in the size of the window.
 
     Raises:
         ValueError: the path is one for other frames.
     """
     if (path.frame[0], path.frame[-1]) != (plan.start_frame, plan.end_frame):
         raise ValueError(f"a crop of frames {path.frame[0]} to {path.frame[-1]} for another clip")
-    return cut_clip(video, plan, out_path, "exact", progress, cancelled, shape=crop_filters(path))
+    filters = crop_filters(path)
+    if long_side and long_side < max(path.window):
+        width, height = (max(2, round(side * long_side / max(path.window) / 2) * 2) for side in path.window)
+        filters += f",scale={width}:{height}"
+    return cut_clip(video, plan, out_path, "exact", progress, cancelled, shape=filters, encoder=encoder)
 
 
 def crop_filters(path: CropPath) -> str:

@@ -8,13 +8,9 @@ vl-convert-python, a wheel of 33 MB, to draw rectangles and a path.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from core.atomic import atomic_path, check_folder
-from core.errors import UserError
 from core.evaluate import TIOUS
 from core.ffmpeg import StopWish
 from core.pipeline import Progress
@@ -22,14 +18,12 @@ from core.report import curves, timeline
 from core.report.clips import SmallClip, cut_small
 from core.report.columns import EVENT_COLUMNS, FRAME_COLUMNS
 from core.report.evaluation import STARTER, Evaluation, Judge, Kind, Moment
-from core.timecode import clock
+from core.report.page import HERE, check_target, render, write_page
 
 __all__ = ["STARTER", "Evaluation", "Judge", "check_target", "write_report"]
 
 MAX_CLIPS = 60
 """So many clips of about 100 kB make a page of 8 MB, which still goes by mail and opens at once."""
-
-_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -49,19 +43,6 @@ _GROUPS = (
     _Group("wrong", "False alarms", "Found, but no trick is labelled there.", "There was no false alarm."),
     _Group("hit", "Found", "Labelled and found.", "No trick was found."),
 )
-
-
-def check_target(path: Path) -> None:
-    """Learn before the work that no report can be written to ``path``. Nothing is made.
-
-    Raises:
-        UserError: the name is none for a web page, a folder has it, or its folder cannot be written to.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"{path.name} is not a name for a web page: let it end in .html.")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: choose another name for the report.")
-    check_folder(path.parent)
 
 
 def write_report(
@@ -96,22 +77,14 @@ def write_report(
 
     clips = cut_small(evaluation.video, moments[:max_clips], probability, cutting, cancelled)
     text = _page(evaluation, moments, clips, max_clips)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_page(path, text)
     return [f"No clip of {moment.name}: {clip.fault}" for moment, clip in clips.items() if clip.fault]
 
 
 def _page(evaluation: Evaluation, moments: list[Moment], clips: dict[Moment, SmallClip], max_clips: int) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["clock"] = clock
-    script = (_HERE / "hover.js").read_text(encoding="utf-8")
     judged = evaluation.judged()
-    return environment.get_template("report.html").render(
+    return render(
+        HERE / "report.html",
         evaluation=evaluation,
         video=evaluation.video,
         judge=evaluation.judge,
@@ -131,7 +104,4 @@ def _page(evaluation: Evaluation, moments: list[Moment], clips: dict[Moment, Sma
         n_moments=len(moments),
         clips=clips,
         max_clips=max_clips,
-        # Only this script may run, and nothing at all may be fetched, whatever a name holds.
-        script=Markup(script),
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
     )

@@ -79,7 +79,7 @@ def cut_small(
     for number, moment in enumerate(moments):
         plan = plan_clips([moment.span], video, ClipSettings(clip_padding_s=AROUND_S))[0]
         try:
-            clips[moment] = _small(video, plan, best_frame(moment.found or moment.span, known), cancelled)
+            clips[moment] = small_clip(video, plan, best_frame(moment.found or moment.span, known), cancelled)
         except UserError as error:
             if not video.path.is_file():
                 raise
@@ -89,7 +89,16 @@ def cut_small(
     return clips
 
 
-def _small(video: Video, plan: ClipPlan, best: int, cancelled: StopWish | None) -> SmallClip:
+def small_clip(video: Video, plan: ClipPlan, best: int, cancelled: StopWish | None = None) -> SmallClip:
+    """One clip, of at most ``LONGEST_S``.
+
+    Args:
+        best: the frame for the poster; the nearest one that can be decoded stands for it.
+
+    Raises:
+        UserError: nothing of it can be decoded.
+        Cancelled: ``cancelled`` said so.
+    """
     shown = _shortened(video, plan)
     width, height = video.fit(min(LONG_SIDE, max(video.info.width, video.info.height)), 2)
     poster: Picture | None = None

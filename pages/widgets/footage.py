@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core import pipeline, thumbnails
 from core.detector import Detector
 from core.explain import Why, explain
+from core.framing.bodies import Bodies
 from core.intervals import Event, Interval
 from core.metrics import hop
 from core.pipeline import Look
@@ -55,6 +56,11 @@ def seen(session: Session, guardrails: GuardrailSettings | None = None, step: in
     return look.with_guardrails(guardrails)
 
 
+def bodies(look: Look, settings: SessionSettings) -> Bodies:
+    """What must stay in the picture of a cropped clip."""
+    return _bodies((look.content, look.backend, look.stride, look.choices, settings.guardrails.model_dump_json()), look)
+
+
 def found(session: Session, look: Look, settings: SessionSettings) -> tuple[list[Event], pd.Series]:
     """What the session's detector finds and its probability by sampled frame, as :func:`core.pipeline.found`."""
     events, probability, _ = _found(_key(session, look, settings), look, settings)
@@ -68,13 +74,19 @@ def explained(session: Session, look: Look, settings: SessionSettings, truth: Se
 
 
 def _key(session: Session, look: Look, settings: SessionSettings) -> tuple[Any, ...]:
-    return session.id, look.backend, look.stride, look.choices, settings.model_dump_json(exclude={"clips"})
+    finding = settings.model_dump_json(include={"guardrails", "model", "events"})
+    return session.id, look.backend, look.stride, look.choices, finding
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _found(key: tuple[Any, ...], _look: Look, _settings: SessionSettings) -> tuple[list[Event], pd.Series, Detector]:
     workspace = open_workspace()
     return *pipeline.found(_look, workspace, _settings), pipeline.detector_for(workspace, _settings)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _bodies(key: tuple[Any, ...], _look: Look) -> Bodies:
+    return pipeline.skater(_look).bodies
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

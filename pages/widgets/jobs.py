@@ -17,7 +17,14 @@ from core.timecode import clock
 from core.workspace import Workspace
 from pages.widgets.plain_text import count, escaped
 
-_TITLES = {"sample": "Sample session", "process": "Find tricks", "train": "Train", "export": "Export clips"}
+_TITLES = {
+    "sample": "Sample session",
+    "process": "Find tricks",
+    "train": "Train",
+    "export": "Export",
+    "learn": "Train a recognizer",
+    "name": "Name what happens",
+}
 _ICONS = {"done": ":material/check:", "failed": ":material/error:", "cancelled": ":material/block:"}
 _POLL_S = 0.5
 _LOOK_AFTER_S = 3.0
@@ -87,10 +94,16 @@ def outcome(job: Job) -> str:
     if job.state != "done":
         return job.message or "Cancelled; what was finished is kept."
     result = job.result or {}
+    if job.kind == "learn":
+        return "Recognizer trained."
+    if job.kind == "name":
+        who, number = ("player", len(result["players"])) if job.arguments["players"] else ("trick", len(result["events"]))
+        return f"{count(number, who)} named."
     if "events" in result:
         return f"{count(result['events'], 'trick')} found."
-    if "clips" in result:
-        return f"{count(len(result['clips']), 'clip')} cut."
+    if job.kind == "export":
+        files = result.get("files") or result.get("clips", [])
+        return f"{count(sum(file.get('kind') != 'manifest' for file in files), 'file')} written."
     return " ".join(filter(None, ["Model trained.", result.get("unvalidated")]))
 
 

@@ -36,6 +36,8 @@ from pages.widgets.upload_route import check, upload
 
 _PART = 2 << 20
 _FOR_EVER = "private, max-age=31536000, immutable"
+_TYPES = {**VIDEO_TYPES, ".webp": "image/webp"}
+"""By the ending; Python knows WebP only where the system does."""
 _BYTES = "application/octet-stream"
 _SHOWN = ("video/", "audio/", "image/")
 """What the browser may show by itself. Any other file is for saving: an HTML file would run in the studio's name."""
@@ -201,7 +203,7 @@ def _file(request: Request, path: Path | None, sentence: str, download_name: str
     found = _regular(path) if path else None
     if path is None or found is None:
         return _gone(sentence)
-    media_type = VIDEO_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or _BYTES
+    media_type = _TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or _BYTES
     shown = download_name is None and media_type.startswith(_SHOWN) and media_type != "image/svg+xml"
     headers = {
         # Footage would fill the browser's cache, and its ranges. Other files may be written anew under their names.

@@ -19,6 +19,7 @@ PAGES = {
     "label": ("3_label.py", "Label", ":material/label:"),
     "train": ("4_train.py", "Train", ":material/model_training:"),
     "review": ("5_review.py", "Review", ":material/movie:"),
+    "recognize": ("6_recognize.py", "Recognize", ":material/directions_run:"),
 }
 """By address: the file, the title and the icon."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import streamlit as st
 
 from core import jobs
 from core.clips import ClipPlan
 from core.errors import UserError
+from core.framing import Aspect
 from core.intervals import Interval
 from core.reviews import Decision, decide, undo
-from core.settings import ClipSettings
+from core.settings import SessionSettings
 from core.tricks import Review, Trick, Verdict, matched, nested
 from core.uncertain import Candidate
 from core.workspace import Workspace
@@ -22,6 +24,7 @@ from pages.widgets.workbench import Document
 MOST_BELOW = 60
 """So many are asked about of what only a lower threshold finds, the most uncertain: an hour of pushing has hundreds,
 and after as many answers it is time to train again."""
+Part = Literal["clips", "framing", "reel"]
 _MEMORY = "review_memory"
 
 
@@ -57,6 +60,12 @@ class Memory:
     """The trick whose clip is shown, as it was found."""
     adjusting: Adjusting | None = None
     """None while the cards are shown."""
+    framing: int | None = None
+    """Serial of the wish that the crop of the picked trick's clip be shown; None while the cards are."""
+    watched: str | None = None
+    """Path of the exported video that is played."""
+    unfolded: frozenset[str] = frozenset()
+    """Groups of exported files that are shown whole."""
     focus: tuple[int, str] | None = None
     """Serial and id of the card that is to have the focus."""
     serial: int = 0
@@ -144,29 +153,55 @@ def begin_adjusting(kept: Memory, found: Interval) -> None:
     kept.adjusting = Adjusting(kept.serial)
 
 
-def end_adjusting(kept: Memory, card_id: str) -> None:
+def begin_framing(kept: Memory, found: Interval) -> None:
+    """Show the crop of the clip that this trick comes into."""
+    kept.picked = found
+    kept.serial += 1
+    kept.framing = kept.serial
+
+
+def end_editing(kept: Memory, card_id: str) -> None:
     """Back to the cards, to where one was."""
-    kept.adjusting = None
+    kept.adjusting = kept.framing = None
     kept.serial += 1
     kept.focus = (kept.serial, card_id)
 
 
-def save_clips(workspace: Workspace, session_id: str, **changed: object) -> None:
-    """Keep a changed clip setting for the session."""
+def save(workspace: Workspace, session_id: str, part: Part | None = None, **changed: object) -> None:
+    """Keep changed settings for the session.
+
+    Args:
+        part: which of its settings the names are in; None for the session's own.
+    """
     settings = workspace.settings(session_id)
-    clips = ClipSettings.model_validate({**settings.clips.model_dump(), **changed})
-    workspace.save_settings(session_id, settings.model_copy(update={"clips": clips}))
+    if part:
+        changed = {part: {**getattr(settings, part).model_dump(), **changed}}
+    workspace.save_settings(session_id, SessionSettings.model_validate({**settings.model_dump(), **changed}))
 
 
-def export(workspace: Workspace, session_id: str, events: Sequence[Interval], clips: ClipSettings) -> str:
-    """Cut all clips as a job; gives its id.
+def choose_shape(workspace: Workspace, session_id: str, aspect: Aspect) -> None:
+    """Crop the clips to this shape. A copy cannot be cropped, so they are encoded anew from then on."""
+    save(workspace, session_id, "framing", aspect=aspect)
+    if aspect != "source":
+        save(workspace, session_id, "clips", mode="exact")
+
+
+def export(workspace: Workspace, session_id: str, events: Sequence[Interval], stars: Mapping[Interval, int]) -> None:
+    """Make what the session's settings say, as a job.
+
+    Args:
+        stars: what the events were given.
 
     Raises:
-        UserError: the job cannot be put into the queue.
+        UserError: the settings cannot go together, or the job cannot be put into the queue.
     """
-    rows = [[event.start_frame, event.end_frame, event.label] for event in events]
-    arguments = {"session": session_id, "events": rows, "clips": clips.model_dump(mode="json")}
-    return jobs.submit(workspace, "export", arguments, session_id).id
+    arguments = {
+        "session": session_id,
+        "events": [[event.start_frame, event.end_frame, event.label] for event in events],
+        "stars": [stars.get(event, 0) for event in events],
+        "settings": workspace.settings(session_id).export().model_dump(mode="json"),
+    }
+    jobs.submit(workspace, "export", arguments, session_id)
 
 
 def plan_of(kept: Interval, plans: Sequence[ClipPlan]) -> int | None:

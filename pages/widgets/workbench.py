@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from core.framing.keyframes import Keyframe
 from core.intervals import Interval
 
 _FOLDER = Path(__file__).with_suffix("")
@@ -25,7 +26,7 @@ SCRIPTS = (
     "clock.js", "fetching.js", "palette.js", "player.js", "shuttle.js", "curve.js", "skeleton.js", "edits.js",
     "unsaved.js", "draft.js", "view.js", "lanes.js", "timeline.js", "drags.js", "gestures.js", "marking.js",
     "events_panel.js", "actions.js", "transport.js", "keys.js", "help_sheet.js", "picture.js", "events.js",
-    "signals.js", "workbench.js", "main.js",
+    "signals.js", "framing.js", "crop_window.js", "crop_lane.js", "workbench.js", "main.js",
 )  # fmt: skip
 """In this order they make the module."""
 
@@ -137,6 +138,25 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Framing:
+    """The crop of one clip, as Python has it: it lies over the picture and has a lane of its own. Frames are
+    inclusive."""
+
+    start: int
+    end: int
+    window: tuple[float, float]
+    """Width and height of the largest crop, shares of those of the picture."""
+    path_url: str
+    """The crop in each frame from ``start`` to ``end``: float32 little-endian, left, top, width and height in 0..1."""
+    keyframes: tuple[Keyframe, ...]
+    """Those of this clip; they are edited in the browser if ``on_framing`` is given."""
+    revision: int
+    """Higher whenever ``keyframes`` are others."""
+    ack: tuple[str, int] | None
+    """Editor and number of the last edit that was taken."""
+
+
+@dataclass(frozen=True)
 class WorkbenchState:
     """What the browser sent last; None where nothing was sent."""
 
@@ -149,6 +169,8 @@ class WorkbenchState:
     """``frame, x, y``: where somebody was clicked on; x and y are 0..1 of the upright frame."""
     picked: dict[str, Any] | None = None
     """``kind`` (``found`` or ``truth``), ``start, end, label`` of the event that was selected."""
+    framing: dict[str, Any] | None = None
+    """``editor, seq, base`` and ``items``, a list of ``[frame, x, y, zoom]``, all keyframes of the clip."""
 
     @classmethod
     def of(cls, key: str) -> WorkbenchState:
@@ -165,6 +187,7 @@ class WorkbenchState:
             (int(brushed["start"]), int(brushed["end"])) if brushed else None,
             values.get("subject"),
             values.get("picked"),
+            values.get("framing"),
         )
 
 
@@ -184,12 +207,14 @@ def workbench(
     layers: Mapping[str, Sequence[Interval]] | None = None,
     missed: Sequence[Span] = (),
     show: Show | None = None,
+    framing: Framing | None = None,
     below: int = 0,
     on_edit: Callback | None = None,
     on_threshold: Callback | None = None,
     on_range: Callback | None = None,
     on_subject: Callback | None = None,
     on_pick: Callback | None = None,
+    on_framing: Callback | None = None,
 ) -> WorkbenchState:
     """Draw a workbench.
 
@@ -204,6 +229,7 @@ def workbench(
         layers: further lanes by name, only shown.
         missed: which intervals of the document were missed, and why.
         show: where to go.
+        framing: the crop of a clip; what it cuts out is shown in place of the list of events.
         below: pixels of the window that are left to what stands below; the workbench fills the rest.
         on_edit: called after edits; likewise the others. A result without its callback is not sent.
     """
@@ -213,6 +239,7 @@ def workbench(
         "range": on_range,
         "subject": on_subject,
         "picked": on_pick,
+        "framing": on_framing,
     }
     data = payload(
         footage,
@@ -228,6 +255,7 @@ def workbench(
         layers=layers or {},
         missed=missed,
         show=show,
+        framing=framing,
         below=below,
         wants=[name for name, callback in wishes.items() if callback],
     )
@@ -259,6 +287,7 @@ def payload(
     show: Show | None,
     below: int,
     wants: Sequence[str],
+    framing: Framing | None = None,
 ) -> dict[str, Any]:
     """What the browser gets, as JSON; see :func:`workbench`."""
     return {
@@ -281,6 +310,8 @@ def payload(
         "layers": [{"name": name, "items": [_row(one) for one in items]} for name, items in layers.items()],
         "missed": [_span(one) for one in missed],
         "show": show and asdict(show),
+        "framing": framing
+        and asdict(framing) | {"keyframes": [[key.frame, key.x, key.y, key.zoom] for key in framing.keyframes]},
         "below": below,
         "wants": list(wants),
     }

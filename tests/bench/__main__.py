@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import bench_cut, bench_look, bench_memory, bench_studio, bench_tricks
+from tests.bench import bench_cut, bench_export, bench_look, bench_memory, bench_studio, bench_tricks
 from tests.bench.bench_tricks import SHARED
 
 
@@ -10,6 +10,8 @@ def main() -> None:
     """Run them and print what they measure."""
     print("Cutting a 6 s clip late in a 5 min video", flush=True)
     bench_cut.main()
+    print("\nTen clips of a 20 min video", flush=True)
+    bench_export.main()
     print("\nThe studio", flush=True)
     bench_studio.main()
     session = SHARED / "data" / "session" / "skate_video.mp4"

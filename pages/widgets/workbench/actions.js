@@ -50,6 +50,25 @@ const ACTIONS = new Map(
       ],
     ],
     [
+      "Crop",
+      [
+        ["setKey", "Keyframe here", ["f"], (wb) => wb.framing.set()],
+        ["dropKey", "Delete the keyframe here", ["Delete", "Backspace"], (wb) => wb.framing.drop()],
+        ["prevKey", "Previous keyframe", ["["], (wb) => wb.framing.neighbour(-1)],
+        ["nextKey", "Next keyframe", ["]"], (wb) => wb.framing.neighbour(1)],
+        ["cropLeft", "Crop to the left", ["Shift+ArrowLeft"], (wb) => wb.framing.soon({ dx: -NUDGE })],
+        ["cropRight", "Crop to the right", ["Shift+ArrowRight"], (wb) => wb.framing.soon({ dx: NUDGE })],
+        ["cropUp", "Crop upwards", ["Shift+ArrowUp"], (wb) => wb.framing.soon({ dy: -NUDGE })],
+        ["cropDown", "Crop downwards", ["Shift+ArrowDown"], (wb) => wb.framing.soon({ dy: NUDGE })],
+        ["cropSmaller", "Smaller crop", ["Alt+ArrowUp"], (wb) => wb.framing.soon({ factor: ZOOM_STEP })],
+        ["cropLarger", "Larger crop", ["Alt+ArrowDown"], (wb) => wb.framing.soon({ factor: 1 / ZOOM_STEP })],
+        ["clearKeys", "Delete all keyframes of this clip", [], (wb) => wb.framing.clear()],
+        ["undoKey", "Undo", ["Ctrl+z"], (wb) => wb.framing.undo()],
+        ["redoKey", "Redo", ["Ctrl+Shift+z", "Ctrl+y"], (wb) => wb.framing.redo()],
+        ["fitClip", "The whole clip", ["z"], (wb) => wb.framing.fitClip()],
+      ],
+    ],
+    [
       "View",
       [
         ["zoomIn", "Zoom in", ["+", "="], (wb) => wb.zoom(0.5)],
@@ -84,12 +103,24 @@ const REPEATING = new Set([
   "nudgeOn",
   "nudgeFarBack",
   "nudgeFarOn",
+  "cropLeft",
+  "cropRight",
+  "cropUp",
+  "cropDown",
+  "cropSmaller",
+  "cropLarger",
   "undo",
   "redo",
+  "undoKey",
+  "redoKey",
   "zoomIn",
   "zoomOut",
   "panBack",
   "panOn",
 ]);
+const actionsOf = (name) =>
+  new Set([...ACTIONS.values()].filter(({ group }) => group === name).map(({ id }) => id));
 /** These need intervals that can be edited. */
-const EDITING = new Set([...ACTIONS.values()].filter(({ group }) => group === "Edit").map(({ id }) => id));
+const EDITING = actionsOf("Edit");
+/** These need a crop that can be led by hand, and then their keys come before those of all others. */
+const CROPPING = actionsOf("Crop");

@@ -9,8 +9,9 @@ const UNDO_KEPT = 500;
  * Python are not taken over: they do not know the newest edit yet.
  */
 class Draft {
-  constructor(session) {
+  constructor(session, kind = INTERVALS) {
     this.session = session;
+    this.kind = kind;
     this.unsaved = new Unsaved(session);
     this.editor = randomId();
     this.seq = 0;
@@ -42,9 +43,9 @@ class Draft {
   }
 
   adopt(document) {
-    const items = inOrder(document.items.map(([start, end, label]) => makeInterval(start, end, label)));
-    const same =
-      items.length === this.items.length && items.every((one, i) => intervalKey(one) === intervalKey(this.items[i]));
+    const { make, key, inOrder } = this.kind;
+    const items = inOrder(document.items.map(make));
+    const same = items.length === this.items.length && items.every((one, i) => key(one) === key(this.items[i]));
     this.base = document.revision;
     this.adopted = true;
     this.offered = null;
@@ -68,7 +69,7 @@ class Draft {
     this.editor = record.editor;
     this.seq = record.seq;
     this.base = record.base;
-    this.items = inOrder(record.items.map(([start, end, label]) => makeInterval(start, end, label)));
+    this.items = this.kind.inOrder(record.items.map(this.kind.make));
     this.adopted = true;
     this.waiting = {
       seq: record.seq,
@@ -83,7 +84,7 @@ class Draft {
   }
 
   /** One edit: one step of undo. */
-  commit(items, step = stepBetween(this.items, items)) {
+  commit(items, step = stepBetween(this.items, items, this.kind.key)) {
     if (!step.removed.length && !step.added.length) return false;
     this.done.push(step);
     if (this.done.length > UNDO_KEPT) this.done.shift();
@@ -96,7 +97,7 @@ class Draft {
     this.items = items;
     this.offered = null;
     this.seq += 1;
-    const rows = items.map((one) => [one.start, one.end, one.label]);
+    const rows = items.map(this.kind.row);
     const since = this.waiting?.since ?? performance.now();
     this.waiting = { seq: this.seq, base: this.base, rows, since, sentAt: -Infinity, times: 0, tries: 0 };
     this.pass();
@@ -110,13 +111,13 @@ class Draft {
     return this.retrace(this.undone, this.done);
   }
 
-  /** The interval that came back, `null` if one only went away, `undefined` if there was no step. */
+  /** The item that came back, `null` if one only went away, `undefined` if there was no step. */
   retrace(from, to) {
     const step = from.pop();
     if (!step) return undefined;
     const before = this.items;
-    const items = withStep(before, { removed: step.added, added: step.removed });
-    to.push(stepBetween(before, items));
+    const items = this.kind.withStep(before, { removed: step.added, added: step.removed });
+    to.push(stepBetween(before, items, this.kind.key));
     this.put(items);
     return to.at(-1).added[0] ?? null;
   }

@@ -67,11 +67,11 @@ function withLabel(items, old, label) {
 }
 
 /** What changed, as a step that can be taken back even after others changed the list. */
-function stepBetween(before, after) {
-  const [was, is] = [new Set(before.map(intervalKey)), new Set(after.map(intervalKey))];
+function stepBetween(before, after, key = intervalKey) {
+  const [was, is] = [new Set(before.map(key)), new Set(after.map(key))];
   return {
-    removed: before.filter((one) => !is.has(intervalKey(one))),
-    added: after.filter((one) => !was.has(intervalKey(one))),
+    removed: before.filter((one) => !is.has(key(one))),
+    added: after.filter((one) => !was.has(key(one))),
   };
 }
 
@@ -80,3 +80,12 @@ function withStep(items, { removed, added }) {
   for (const one of added) list = withAdded(list, one).items;
   return list;
 }
+
+/** What a draft has to know of intervals: how they are sent, what tells two apart, their order and their steps. */
+const INTERVALS = {
+  make: ([start, end, label]) => makeInterval(start, end, label),
+  row: ({ start, end, label }) => [start, end, label],
+  key: intervalKey,
+  inOrder,
+  withStep,
+};

@@ -39,6 +39,7 @@ class HelpSheet {
     const groups = new Map();
     for (const action of ACTIONS.values()) {
       if (EDITING.has(action.id) && !this.wb.editable) continue;
+      if (CROPPING.has(action.id) && !this.wb.framing.editable) continue;
       if (!groups.has(action.group)) groups.set(action.group, element("section", {}, element("h3", {}, action.group)));
       groups.get(action.group).append(this.row(action));
     }
@@ -57,8 +58,10 @@ class HelpSheet {
           "Mouse: wheel zooms, Shift and wheel pans, Alt or middle button drags the window, Shift and drag on the curve brushes a range, double click loops. Ctrl holds off snapping.",
         ),
       );
-    const { Play, Events, Edit, View } = Object.fromEntries(groups);
-    this.groups.replaceChildren(element("div", {}, Play, Events), ...(Edit ? [Edit] : []), View);
+    const mouse = "Mouse: drag the crop in the picture; wheel or a corner changes its size.";
+    groups.get("Crop")?.append(element("p", {}, mouse));
+    const { Play, Events, Edit, Crop, View } = Object.fromEntries(groups);
+    this.groups.replaceChildren(element("div", {}, Play, Events), ...[Edit, Crop].filter(Boolean), View);
   }
 
   row(action) {

@@ -46,13 +46,21 @@ class Keys {
   }
 
   map() {
+    this.cropping = this.wb.framing.editable;
     this.actions = new Map();
-    for (const { id } of ACTIONS.values()) for (const combo of this.of(id)) this.actions.set(combo, id);
+    const ids = [...ACTIONS.keys()].filter((id) => !CROPPING.has(id));
+    for (const id of this.cropping ? [...ids, ...CROPPING] : ids)
+      for (const combo of this.own(id)) this.actions.set(combo, id);
   }
 
+  own(id) {
+    const changed = Object.hasOwn(this.changed, id) ? this.changed[id] : null;
+    return Array.isArray(changed) ? changed : ACTIONS.get(id).keys;
+  }
+
+  /** The keys that do it now. */
   of(id) {
-    const own = Object.hasOwn(this.changed, id) ? this.changed[id] : null;
-    return Array.isArray(own) ? own : ACTIONS.get(id).keys;
+    return this.own(id).filter((combo) => this.actions.get(combo) === id);
   }
 
   shown(id) {
@@ -62,11 +70,13 @@ class Keys {
 
   /** Returns the name of the action that has no key any more, if there is one. */
   remap(id, combo) {
-    const loser = this.actions.get(combo);
-    if (loser && loser !== id) this.changed[loser] = this.of(loser).filter((one) => one !== combo);
+    // A key of the crop may be one of the others as well.
+    const rivals = [...ACTIONS.keys()].filter((one) => one !== id && CROPPING.has(one) === CROPPING.has(id));
+    const loser = rivals.find((one) => this.own(one).includes(combo));
+    if (loser) this.changed[loser] = this.own(loser).filter((one) => one !== combo);
     this.changed[id] = [combo];
     this.keep();
-    return loser && loser !== id && !this.of(loser).length ? ACTIONS.get(loser).name : null;
+    return loser && !this.own(loser).length ? ACTIONS.get(loser).name : null;
   }
 
   reset() {

@@ -22,6 +22,7 @@ function layLanes(wb) {
   const lanes = [{ kind: "overview" }, { kind: "ruler" }];
   if (wb.data.footage.thumbs) lanes.push({ kind: "thumbs" });
   if (wb.data.curves.length) lanes.push({ kind: "curve" });
+  if (wb.framing.data) lanes.push({ kind: "crop", title: "Crop" });
   if (wb.hasTruth) lanes.push({ kind: "truth", title: "True", items: wb.truth });
   for (const { name, items } of wb.layers) lanes.push({ kind: "layer", title: name, items });
   lanes.push({ kind: "found", title: "Found", items: wb.found });

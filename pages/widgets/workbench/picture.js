@@ -51,6 +51,7 @@ class Picture {
       if (!pen) return;
       drawPeople(pen, this.people(), this.box);
       if (this.ring) this.drawRing(pen);
+      this.wb.framing.draw();
     });
   }
 

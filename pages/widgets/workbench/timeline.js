@@ -78,6 +78,7 @@ class Timeline {
       this.drawMs.push(performance.now() - begun);
       if (this.drawMs.length > DRAWS_KEPT) this.drawMs.shift();
       this.placeGutter();
+      wb.framing.marks.place();
     }
     this.drawTop(width);
     this.stale.top = false;
@@ -158,7 +159,10 @@ class Timeline {
 
   placeGutter() {
     const { wb, layout } = this;
-    const signature = JSON.stringify(layout.lanes.map(({ kind, title, top, height }) => [kind, title, top, height]));
+    const signature = JSON.stringify([
+      layout.lanes.map(({ kind, title, top, height }) => [kind, title, top, height]),
+      wb.framing.data && cropAxis(wb.framing.data),
+    ]);
     if (signature !== this.placed) {
       this.placed = signature;
       this.gutter.replaceChildren();
@@ -166,6 +170,7 @@ class Timeline {
         const row = element("div", { class: `name ${lane.kind}`, style: `top:${lane.top}px;height:${lane.height}px` });
         if (lane.kind === "overview") row.append(wb.transport.zoom);
         else if (lane.kind === "curve") row.append(this.select, this.reading, this.unit, ...this.scale);
+        else if (lane.kind === "crop") row.append(element("span", {}, lane.title), ...this.ends());
         else if (lane.title) row.append(element("span", { title: lane.title }, lane.title));
         this.gutter.append(row);
       }
@@ -175,6 +180,12 @@ class Timeline {
     const data = wb.curveData();
     this.scale[0].textContent = data && !data.empty ? shortNumber(data.high) : "";
     this.scale[1].textContent = data && !data.empty ? shortNumber(data.low) : "";
+  }
+
+  /** What above and below mean in the lane of the crop. */
+  ends() {
+    const names = cropAxis(this.wb.framing.data) ? ["top", "bottom"] : ["left", "right"];
+    return names.map((name) => element("span", { class: "end" }, name));
   }
 
   fillSelect() {

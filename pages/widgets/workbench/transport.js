@@ -13,6 +13,10 @@ const ICONS = {
   remove: "M4 6h12M8 6V4h4v2M6 6l1 11h6l1-11",
   undo: "M4 8h8a4 4 0 010 8H8M7 5L4 8l3 3",
   redo: "M16 8H8a4 4 0 000 8h4M13 5l3 3-3 3",
+  setKey: "M8 6l5 5-5 5-5-5zM16 2v6M13 5h6",
+  dropKey: "M8 6l5 5-5 5-5-5zM13 5h6",
+  prevKey: "M12 5l5 5-5 5-5-5zM3 5v10",
+  nextKey: "M8 5l5 5-5 5-5-5zM17 5v10",
   zoomIn: "M4 10h12M10 4v12",
   zoomOut: "M4 10h12",
   fitAll: "M3 6V3h4M17 6V3h-4M3 14v3h4M17 14v3h-4",
@@ -38,6 +42,13 @@ class Transport {
       "Edit",
       ...["in", "out", "split", "merge", "remove", "undo", "redo"].map((id) => this.button(id)),
     );
+    this.cropping = group(
+      "Crop",
+      ...["prevKey", "setKey", "dropKey", "nextKey"].map((id) => this.button(id)),
+      this.button("undoKey", "Undo", icon(ICONS.undo)),
+      this.button("redoKey", "Redo", icon(ICONS.redo)),
+      this.button("clearKeys", "Delete all keyframes of this clip", "Clear keyframes"),
+    );
     this.element = element(
       "div",
       { class: "bar" },
@@ -45,6 +56,7 @@ class Transport {
       element("div", { class: "readout", "aria-hidden": "true" }, this.time, this.frame, this.speed, this.looping),
       group("Speed", this.slow, this.button("loop"), this.button("sound"), this.button("people")),
       this.editing,
+      this.cropping,
       element("div", { class: "space" }, this.saved),
       this.button("help", "Keys", "?"),
     );
@@ -108,6 +120,11 @@ class Transport {
     this.press("people", wb.showsPeople);
     this.buttons.get("people").hidden = !wb.skeletons;
     this.editing.hidden = !wb.editable;
+    this.cropping.hidden = !wb.framing.editable;
+    const { draft: keyframes, items } = wb.framing;
+    this.buttons.get("undoKey").disabled = !keyframes.done.length;
+    this.buttons.get("redoKey").disabled = !keyframes.undone.length;
+    this.buttons.get("clearKeys").disabled = !items.length;
     this.buttons.get("undo").disabled = !wb.draft.done.length;
     this.buttons.get("redo").disabled = !wb.draft.undone.length;
     this.drawSaved();
@@ -115,7 +132,7 @@ class Transport {
 
   drawSaved() {
     const { wb } = this;
-    const state = wb.editable ? wb.draft.state : "";
+    const state = wb.framing.editable ? wb.framing.draft.state : wb.editable ? wb.draft.state : "";
     if (this.saved.dataset.state === state) return;
     this.saved.dataset.state = state;
     this.saved.textContent = {

@@ -23,14 +23,17 @@ class Workbench extends Signals {
     );
     this.shuttle = new Shuttle(this.player);
     this.view = new View();
+    this.framing = new Framing(this);
     this.marking = new Marking(this);
     this.timeline = new Timeline(this);
     this.panel = new EventsPanel(this);
     this.transport = new Transport(this);
     this.help = new HelpSheet(this);
     this.live = element("div", { class: "live", "aria-live": "polite" });
+    this.picture.element.append(this.framing.window.area);
+    this.timeline.element.append(this.framing.marks.element);
     root.append(
-      element("div", { class: "upper" }, this.picture.element, this.panel.element),
+      element("div", { class: "upper" }, this.picture.element, this.panel.element, this.framing.window.result),
       this.transport.element,
       this.timeline.element,
       this.live,
@@ -57,6 +60,11 @@ class Workbench extends Signals {
       this.open(footage, before?.session === data.session && before.footage.n_frames === footage.n_frames);
     this.picture.setSkeletons(footage.skeletons);
     this.openDraft(data);
+    this.framing.update(data.framing, data.session);
+    if (this.keys.cropping !== this.framing.editable) {
+      this.keys.map();
+      this.transport.title(this.keys);
+    }
     this.found = inOrder(data.found.map((one) => ({ ...one, kind: "found" })));
     this.layers = data.layers.map(({ name, items }) => ({
       name,
@@ -98,6 +106,7 @@ class Workbench extends Signals {
         if (place) this.view.set(place.from, place.to);
         this.player.setTimes(this.times);
         this.documentChanged();
+        this.framing.fit();
         this.grant(this.data.show);
         this.refresh();
       })
@@ -153,6 +162,7 @@ class Workbench extends Signals {
 
   tick() {
     if (this.draft.tick()) this.documentChanged();
+    if (this.framing.tick()) this.refresh();
     this.transport.drawSaved();
   }
 
@@ -237,14 +247,14 @@ class Workbench extends Signals {
   }
 
   run(id) {
-    if (!this.times || (EDITING.has(id) && !this.editable)) return;
+    if (!this.times || (EDITING.has(id) && !this.editable) || (CROPPING.has(id) && !this.framing.editable)) return;
     ACTIONS.get(id).run(this);
     this.transport.draw();
   }
 
   /** One thing at a time, the nearest first. */
   escape() {
-    if (this.gestures.cancel()) this.say("Cancelled");
+    if (this.gestures.cancel() || this.framing.cancel()) this.say("Cancelled");
     else if (this.mark) {
       this.mark = null;
       this.say("Mark dropped");
@@ -301,8 +311,10 @@ class Workbench extends Signals {
   }
 
   destroy() {
+    this.framing.flush();
     this.remember();
     this.gone = true;
+    this.framing.destroy();
     this.draft.send = () => {};
     this.listening.abort();
     clearInterval(this.ticking);

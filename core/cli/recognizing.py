@@ -1,0 +1,143 @@
+"""Commands that train recognizers and let them name moments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.cli.shared import Json, Pose, Weights, bar, open_workspace, pose_settings, say
+from core.errors import UserError
+from core.settings import LearnSettings
+
+Data = Annotated[
+    Path,
+    typer.Option(help="A folder of one folder a class, or the annotations of SpaceJam, Diving48 or Label Studio."),
+]
+_VIDEO = "video"
+Model = Annotated[Path, typer.Option(help="A folder that trickline recognize train wrote.")]
+
+
+class VideoOrCommand(TyperGroup):
+    """``recognize VIDEO`` names a video, ``recognize train`` trains: what is no command is a video."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the hidden command before a video."""
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
+            args = [_VIDEO, *args]
+        return super().parse_args(ctx, args)
+
+
+def recognize(
+    video: Path,
+    model: Model,
+    players: Annotated[
+        bool, typer.Option("--players", help="Name what everybody in the video does, 16 frames at a time.")
+    ] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="Moments to name: what run --json printed, or any label file; else they are found first."),
+    ] = None,
+    stride: Annotated[int, typer.Option(min=1, help="Frames from one window to the next.")] = 8,
+    out: Annotated[
+        Path | None, typer.Option(help="With --players: folder for the annotated video and the table.")
+    ] = None,
+    pose: Pose = "auto",
+    weights: Weights = None,
+    as_json: Json = False,
+) -> None:
+    """Name the tricks in a video, or with --players what each player does."""
+    from core.recognize import naming
+    from core.recognize.loading import open_recognizer
+
+    if players and events:
+        raise UserError("Give --events to name, or --players for everybody's windows, not both.")
+    if out and not players:
+        raise UserError("--out is for the annotated video of --players: leave it out.")
+    looking = pose_settings(pose, weights, naming.SAMPLE_STRIDE)
+    with open_workspace() as workspace, bar(video.name) as progress:
+        recognizer = open_recognizer(model, workspace)
+        if players:
+            named = naming.name_players(video, recognizer, workspace, looking, stride, out, progress)
+        else:
+            named = naming.name_events(video, recognizer, workspace, looking, events, progress)
+    if as_json:
+        typer.echo(json.dumps(named.to_json(), allow_nan=False))
+        return
+    say(named.notes)
+    for line in named.lines():
+        typer.echo(line)
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the recognizer.")],
+    arch: Annotated[
+        str,
+        typer.Option(help="light needs no weights and learns in minutes; r2plus1d, tsn and timesformer are networks."),
+    ] = "light",
+    epochs: Annotated[int, typer.Option(min=1, help="Of a network.")] = 30,
+    batch: Annotated[int, typer.Option(min=1, help="Clips at a time, of a network.")] = 8,
+    weights: Annotated[
+        str, typer.Option(help="Of a network: pretrained (fetched once), scratch, or a file.")
+    ] = "pretrained",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 42,
+    as_json: Json = False,
+) -> None:
+    """Train a recognizer on named moments, and say how good it is on what it was not trained on."""
+    from core.recognize.datasets import read_dataset
+    from core.recognize.learning import learn
+
+    settings = LearnSettings(arch=arch, epochs=epochs, batch=batch, weights=weights, seed=seed)
+    dataset = read_dataset(data)
+    say(dataset.notes)
+    with open_workspace() as workspace, bar(out.name) as progress:
+        learnt = learn(dataset, out, workspace, settings, progress)
+    judged = learnt.judged
+    if as_json:
+        figures = judged.to_json() if judged else None
+        typer.echo(json.dumps({"model": str(out), "evaluation": figures, "notes": list(learnt.notes)}, allow_nan=False))
+        return
+    say(learnt.notes)
+    for line in judged.lines() if judged else ():
+        typer.echo(line)
+    typer.echo(f"Recognizer written to {out}")
+
+
+def evaluate(
+    model: Model,
+    data: Data,
+    report: Annotated[Path | None, typer.Option(help="A web page to write, .html, with the clips named wrong.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a recognizer name all moments of a data set, and compare."""
+    from core.recognize.datasets import read_dataset
+    from core.recognize.learning import judge
+
+    dataset = read_dataset(data)
+    say(dataset.notes)
+    with open_workspace() as workspace, bar(data.name) as progress:
+        judged = judge(model, dataset, workspace, progress)
+    if report:
+        from core.recognize.report import write_report
+
+        write_report(report, judged)
+        say([f"Report written to {report} ({report.stat().st_size / 1e6:.1f} MB)."])
+    if as_json:
+        typer.echo(json.dumps(judged.to_json(), allow_nan=False))
+        return
+    for line in judged.lines():
+        typer.echo(line)
+
+
+app = typer.Typer(
+    cls=VideoOrCommand,
+    help="Name the tricks in a video: recognize VIDEO --model M. Or train and judge what names them.",
+    no_args_is_help=True,
+)
+app.command(_VIDEO)(recognize)
+app.command()(train)
+app.command()(evaluate)

@@ -1,0 +1,141 @@
+"""Training clips that are changed: turned and shifted copies of what is rare, and other colours.
+
+    >>> turned = copied(frames, AugmentSettings(), np.random.default_rng(7))  # doctest: +SKIP
+
+A clip is changed alike in all its frames, so that what moves in it is the skater.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from core.atomic import atomic_path
+from core.errors import Cancelled
+from core.recognize.frames import read_frames
+from core.recognize.samples import ClipSample
+from core.recognize.sampling import frame_count
+from core.recognize.settings import SEED, AugmentSettings
+from core.video import Video
+
+Frames = NDArray[np.uint8]
+COPY_MARK = "copy"
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""How bright red, green and blue look (ITU-R BT.601)."""
+
+
+def copies_wanted(samples: Sequence[ClipSample], rare_below: int) -> dict[int, int]:
+    """How many copies of which clip bring each class that is rarer up to ``rare_below`` clips.
+
+    Args:
+        samples: those of the training part, and no others; a class that has none gets none.
+
+    Returns:
+        Number in ``samples`` to how many copies of it, of those that are copied at all.
+    """
+    members: dict[str, list[int]] = {}
+    for number, sample in enumerate(samples):
+        members.setdefault(sample.label, []).append(number)
+    wanted: dict[int, int] = {}
+    for numbers in members.values():
+        for extra in range(rare_below - len(numbers)):
+            number = numbers[extra % len(numbers)]
+            wanted[number] = wanted.get(number, 0) + 1
+    return wanted
+
+
+def copied(frames: Frames, settings: AugmentSettings, rng: np.random.Generator) -> Frames:
+    """Turned about the middle and shifted, by what chance gives: uint8, ``(n, h, w, 3)`` to the same shape.
+
+    What comes in from outside is the picture mirrored at its border.
+    """
+    height, width = frames.shape[1:3]
+    turn = cv2.getRotationMatrix2D(
+        ((width - 1) / 2, (height - 1) / 2), rng.uniform(-settings.rotate_deg, settings.rotate_deg), 1.0
+    )
+    turn[:, 2] += rng.uniform(-settings.shift, settings.shift, 2) * np.array([width, height])
+    moved = [cv2.warpAffine(f, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101) for f in frames]
+    return np.stack(moved).astype(np.uint8, copy=False)
+
+
+def recoloured(frames: Frames, settings: AugmentSettings, rng: np.random.Generator) -> Frames:
+    """Other brightness, contrast and saturation, and mirrored or not: uint8, ``(n, h, w, 3)`` to the same shape."""
+    if settings.flip and rng.random() < 0.5:
+        frames = frames[:, :, ::-1]
+    if settings.colour:
+        brightness, contrast, saturation = rng.uniform(1 - settings.colour, 1 + settings.colour, 3).astype(np.float32)
+        light = frames.astype(np.float32) * brightness
+        grey = (light @ _GREY)[..., None]
+        light = (grey + (light - grey) * saturation - grey.mean()) * contrast + grey.mean()
+        frames = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(frames)
+
+
+def write_augmented(
+    samples: Sequence[ClipSample],
+    out: Path,
+    settings: AugmentSettings,
+    size: int = 256,
+    seed: int = SEED,
+    progress: Callable[[str, float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[ClipSample, ...]:
+    """Write turned and shifted copies of the rare training clips as videos, for looking at or for other programs.
+
+    A copy shows what a network sees of the moment: a square of ``size`` pixels, without sound. It is named after its
+    class, the number of its original and itself, such as ``kickflip-00012-copy3.mp4``, and belongs to the group of its
+    original. A copy that is there already is kept, so that a stopped run carries on.
+
+    Args:
+        samples: those of the training part, and no others.
+        size: even, in pixels.
+
+    Returns:
+        The copies, for the training part.
+
+    Raises:
+        UserError: a clip cannot be read, or ``out`` cannot be written to.
+        Cancelled: ``cancelled`` said so; what is written stays.
+    """
+    wanted = copies_wanted(samples, settings.rare_below)
+    total, made = sum(wanted.values()), list[ClipSample]()
+    for number, copies in wanted.items():
+        sample = samples[number]
+        paths = [out / f"{_file_safe(sample.label)}-{number:05d}-{COPY_MARK}{1 + copy}.mp4" for copy in range(copies)]
+        missing = [path for path in paths if not path.exists()]
+        if missing:
+            video = Video.open(sample.path)
+            every = sample.start_frame + np.arange(frame_count(sample, video))
+            frames = read_frames(sample, every, (size, size), video=video)
+        for copy, path in enumerate(paths, 1):
+            if cancelled and cancelled():
+                raise Cancelled
+            if path in missing:
+                moved = copied(frames, settings, np.random.default_rng((seed, number, copy)))
+                _write(path, moved, video.info.average_rate)
+            made.append(replace(sample, path=path, start_frame=0, end_frame=None, part="train", track=None))
+            if progress:
+                progress("writing copies", len(made) / total)
+    return tuple(made)
+
+
+def _file_safe(label: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in label)[:60] or "_"
+
+
+def _write(path: Path, frames: Frames, rate: Fraction) -> None:
+    import av
+
+    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "14"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,0 +1,59 @@
+"""What the workspace's own sessions teach: labelled and kept tricks by their names, rejected ones as "none".
+
+    >>> read_reviewed(workspace, [session.id], rejected_as=NONE).balance()       # doctest: +SKIP
+    {'kickflip': 31, 'ollie': 24, 'none': 58}
+
+True are the newest labels, of which a kept trick is one, and tricks whose edges were moved without a verdict, as in
+:mod:`core.corrections`. A rejected moment is none of the classes unless it meets a true one. A session is a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.errors import UserError
+from core.intervals import Interval
+from core.recognize.samples import ClipDataset, ClipSample
+from core.reviews import rejected, reviews
+from core.tricks import nested
+from core.workspace import Workspace
+
+NONE = "none"
+"""What looks like a trick and is none."""
+
+
+def read_reviewed(workspace: Workspace, session_ids: Sequence[str], rejected_as: str | None = None) -> ClipDataset:
+    """The moments of sessions that a person has named; the classes in the order of their names, ``rejected_as`` last.
+
+    Args:
+        rejected_as: the class of rejected moments; None leaves them out.
+
+    Raises:
+        UserError: there is no such session, or none of them has a named moment and a video.
+    """
+    moments: list[ClipSample] = []
+    notes: list[str] = []
+    for session_id in dict.fromkeys(session_ids):
+        session = workspace.session(session_id)
+        named = _named(workspace, session_id)
+        if rejected_as is not None:
+            none = [each for each in rejected(workspace, session_id) if not any(each.overlap(true) for true in named)]
+            named += [Interval(each.start_frame, each.end_frame, rejected_as) for each in none]
+        if named and not session.path.is_file():
+            notes.append(f"{session.name} was left out, because its video is no longer at {session.path}.")
+            continue
+        moments += [ClipSample(session.path, i.label, session.id, i.start_frame, i.end_frame) for i in sorted(named)]
+    if not moments:
+        raise UserError(
+            "None of these sessions has a named moment and its video: label tricks or review what was found first."
+            + "".join(f" {note}" for note in notes)
+        )
+    classes = sorted({moment.label for moment in moments}, key=lambda label: (label == rejected_as, label))
+    return ClipDataset("reviewed sessions", tuple(moments), tuple(classes), tuple(notes))
+
+
+def _named(workspace: Workspace, session_id: str) -> list[Interval]:
+    newest = workspace.labels(session_id)
+    labels = list(newest.intervals) if newest else []
+    moved = [review.kept for review in reviews(workspace, session_id) if not review.verdict and review.adjusted]
+    return labels + [trick for trick in moved if not any(nested(label, trick) for label in labels)]

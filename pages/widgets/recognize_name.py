@@ -1,0 +1,142 @@
+"""Naming the tricks of a session, or what each of its players does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import streamlit as st
+
+from core import jobs
+from core.errors import UserError
+from core.intervals import Interval
+from core.jobs import Job
+from core.pipeline import Look
+from core.recognize.outlines import find_weights
+from core.recognize.shelf import Shelved
+from core.records import Session
+from core.reviews import reviews
+from core.tricks import chosen, tricks
+from pages.widgets import recognize
+from pages.widgets.footage import found, seen
+from pages.widgets.jobs import follow
+from pages.widgets.media import open_workspace
+from pages.widgets.plain_text import count, escaped
+from pages.widgets.recognize_players import player_results
+from pages.widgets.recognize_tricks import trick_results
+from pages.widgets.session_bar import not_processed
+
+What = Literal["tricks", "players"]
+_WORDS: dict[What, str] = {"tricks": "The tricks", "players": "The players"}
+_ERROR = "recognize_name_error"
+
+
+def name_view(session: Session) -> None:
+    """The choice of recognizer, the naming that runs, and what was named last."""
+    look = seen(session)
+    if look is None:
+        not_processed(session)
+        return
+    with st.container(key="recognize_name_bar", horizontal=True, vertical_alignment="bottom"):
+        shelved = recognize.picker()
+        if shelved is None:
+            return
+        what = st.segmented_control(
+            "What is named",
+            list(_WORDS),
+            format_func=_WORDS.__getitem__,
+            default="tricks",
+            required=True,
+            key="recognize_what",
+            help="The tricks of the review: all that are not rejected. Or everybody who is in view, all the time.",
+        )
+        wanted = what or "tricks"
+        moments = _moments(session, look) if wanted == "tricks" else []
+        latest = _jobs(session, shelved, wanted)
+        running = bool(latest and latest[0].active)
+        label = f"Name {count(len(moments), 'trick')}" if wanted == "tricks" else "Name the players"
+        st.button(
+            label,
+            type="primary",
+            icon=":material/directions_run:",
+            key="recognize_name",
+            disabled=running or (wanted == "tricks" and not moments),
+            on_click=_start,
+            args=(session, shelved, wanted, moments),
+        )
+    _about(shelved)
+    if error := st.session_state.pop(_ERROR, None):
+        st.error(escaped(error), icon=":material/error:")
+    if wanted == "tricks" and not moments:
+        st.info("There is no trick to name: review what was found, or label a trick.", icon=":material/info:")
+    if latest and latest[0].state != "done":
+        follow(open_workspace(), latest[0].id, "recognize_name_job")
+    done = next((job for job in latest if job.state == "done"), None)
+    if done is None:
+        if not running:
+            st.caption("Nothing was named by this recognizer yet.")
+    elif wanted == "tricks":
+        trick_results(session, look, shelved, done, moments)
+    else:
+        player_results(session, look, done)
+    _outlines()
+
+
+def _moments(session: Session, look: Look) -> list[Interval]:
+    """What the review would export."""
+    workspace = open_workspace()
+    try:
+        events, _ = found(session, look, workspace.settings(session.id))
+    except UserError as error:
+        st.error(escaped(str(error)), icon=":material/error:")
+        return []
+    labels = workspace.labels(session.id)
+    return chosen(tricks(events, reviews(workspace, session.id), labels.intervals if labels else ()))
+
+
+def _jobs(session: Session, shelved: Shelved, what: What) -> list[Job]:
+    """The namings of this session by this recognizer, the newest first."""
+    return [
+        job
+        for job in jobs.jobs(open_workspace(), session.id)
+        if job.kind == "name"
+        and job.arguments["recognizer"] == shelved.id
+        and bool(job.arguments["players"]) == (what == "players")
+    ]
+
+
+def _start(session: Session, shelved: Shelved, what: What, moments: list[Interval]) -> None:
+    arguments: dict[str, Any] = {
+        "session": session.id,
+        "recognizer": shelved.id,
+        "players": what == "players",
+        "events": [[one.start_frame, one.end_frame] for one in moments],
+    }
+    recognize.choose(shelved.id)
+    try:
+        jobs.submit(open_workspace(), "name", arguments, session.id)
+    except UserError as error:
+        st.session_state[_ERROR] = str(error)
+
+
+def _about(shelved: Shelved) -> None:
+    """What it knows and how good it is, in a line."""
+    words = [f"Knows {count(len(shelved.classes), 'name')}: {', '.join(shelved.classes[:6])}"]
+    if len(shelved.classes) > 6:
+        words[0] += f" and {len(shelved.classes) - 6} more"
+    judged = recognize.judged_of(shelved)
+    words.append(recognize.summary(judged) if judged else "nobody knows how good it is")
+    st.caption(escaped(" · ".join(words)))
+
+
+def _outlines() -> None:
+    """Whether persons can be outlined here."""
+    with st.expander("Outlines of persons", icon=":material/gesture:"):
+        try:
+            weights = find_weights(open_workspace().home / "weights")
+        except UserError as error:
+            st.text(str(error))
+        else:
+            st.text(
+                f"{weights.name} is here. Persons are outlined from Python, with core.recognize.outlines; this page "
+                "does not do it."
+            )
