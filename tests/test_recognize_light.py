@@ -366,7 +366,7 @@ def test_real_clips_are_learnt(workspace: Workspace) -> None:
     folder = SHARED / "data" / "tricks"
     if not folder.is_dir():
         pytest.skip("the clips of real tricks are not here")
-    wanted = {"kickflip99", "kickflip38", "kickflip22", "ollie56", "ollie7", "ollie31"}
+    wanted = {"kickflip99", "kickflip22", "ollie56", "ollie7"}
     with (folder / "clips.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if Path(row["path"]).stem in wanted]
     samples = [ClipSample(folder / row["path"], row["label"], row["scene"]) for row in rows]

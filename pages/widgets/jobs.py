@@ -97,7 +97,9 @@ def outcome(job: Job) -> str:
     if job.kind == "learn":
         return "Recognizer trained."
     if job.kind == "name":
-        who, number = ("player", len(result["players"])) if job.arguments["players"] else ("trick", len(result["events"]))
+        who, number = (
+            ("player", len(result["players"])) if job.arguments["players"] else ("trick", len(result["events"]))
+        )
         return f"{count(number, who)} named."
     if "events" in result:
         return f"{count(result['events'], 'trick')} found."

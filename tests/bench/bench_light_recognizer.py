@@ -47,6 +47,7 @@ def main(clips: Path, home: Path | None) -> None:
         samples = by["scene"].samples
         _timed(f"looking and features of {len(samples)} clips", lambda: describe(samples, workspace))
         recognizer = _timed("training, the features being there", lambda: fit_light(samples, workspace))
+        print(f"a moment is called unsure below {recognizer.card.unsure_below:.2f}")
         print(f"clips where something was not seen: {len(recognizer.card.notes)}")
         for note in recognizer.card.notes:
             print(f"  {note}")
