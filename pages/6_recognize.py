@@ -12,7 +12,7 @@ from pages.widgets.recognize_report import report_view
 from pages.widgets.recognize_train import train_view
 from pages.widgets.session_bar import session_bar
 
-_CSS = Path(__file__).parent / "widgets" / "recognize" / "recognize.css"
+_CSS = Path(__file__).parent / "widgets" / "clips" / "recognize.css"
 
 st.html(_CSS)
 session = session_bar("Recognize")

@@ -18,13 +18,14 @@ from core.intervals import Interval
 from core.pipeline import found, kept
 from core.recognize import shelf
 from core.recognize.dive_classes import DIVING48
-from core.recognize.learning import Judged, JudgedClip
 from core.recognize.evaluation import evaluate
+from core.recognize.learning import Judged, JudgedClip
 from core.recognize.names_out import names_csv, with_names
 from core.records import job_table
 from core.settings import LearnSettings
 from core.workspace import Workspace
 from pages.widgets import recognize_charts
+from pages.widgets.plain_text import escaped
 from tests.conftest import ROOT
 from tests.moments import frames_of, write_clip
 
@@ -34,7 +35,7 @@ CLASSES = ("kick*flip*", "ollie")
 def page(view: str = "", **state: Any) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     if view:
-        app.session_state["recognize_view"] = view
+        app.session_state["recognize_view_kept"] = view
     for key, value in state.items():
         app.session_state[key] = value
     app.run()
@@ -72,7 +73,9 @@ def shelved(workspace: Workspace, folder: Path, classes: tuple[str, ...] = CLASS
             values[named] = probability
             path = write_clip(folder / f"clip {number}.mp4", frames_of("right", number))
             clips.append(
-                JudgedClip(path=str(path), start_frame=0, end_frame=None, label=classes[true], probability=tuple(values))
+                JudgedClip(
+                    path=str(path), start_frame=0, end_frame=None, label=classes[true], probability=tuple(values)
+                )
             )
             table.append(values)
         Judged("tricks", "Two of four.", evaluate(classes, truth, table), tuple(clips), {"majority": 0.5}).write(
@@ -225,7 +228,7 @@ def test_every_player_has_a_lane(studio_workspace: Workspace, tmp_path: Path) ->
     finished(
         studio_workspace, "name", arguments, {"video": "v", "players": [1, 2], "lanes": lanes, "files": [str(film)]}
     )
-    app = page(recognize_what="players")
+    app = page(recognize_what_kept="The players")
     (bench,) = components(app, "layers")
     assert [(lane["name"], len(lane["items"])) for lane in bench["layers"]] == [("Player 1", 2), ("Player 2", 1)]
     assert any("<video" in element.proto.body for element in app.get("html"))
@@ -239,7 +242,7 @@ def test_a_folder_of_clips_is_looked_at_and_then_learnt_from(empty: Workspace, t
         (tmp_path / "clips" / label).mkdir(parents=True)
         for number in range(1 + (label == "left")):
             write_clip(tmp_path / "clips" / label / f"{label}{number}.mp4", frames_of(label, number))
-    app = page("Train", recognize_source="A folder or file", recognize_path_kept=str(tmp_path / "clips"))
+    app = page("Train", recognize_source_kept="A folder or file", recognize_path_kept=str(tmp_path / "clips"))
     assert "3 clips · 2 names" in words(app)
     assert "Of right there is a single clip" in words(app)
     (shown,) = components(app, "clips")
@@ -255,13 +258,13 @@ def test_a_folder_of_clips_is_looked_at_and_then_learnt_from(empty: Workspace, t
 
 
 def test_a_path_that_is_no_data_set_is_said(empty: Workspace) -> None:
-    app = page("Train", recognize_source="A folder or file", recognize_path_kept="/no/such/folder")
-    assert "does not exist: check the path." in words(app)
+    app = page("Train", recognize_source_kept="A folder or file", recognize_path_kept="/no/such/folder")
+    assert escaped("/no/such/folder does not exist: check the path.") in words(app)
     assert app.button(key="recognize_train").disabled
 
 
 def test_a_cancelled_training_is_carried_on_in_its_folder(empty: Workspace, tmp_path: Path) -> None:
-    arguments = {"data": None, "settings": {}, "name": "n", "folder": shelf.reserve(empty).name}
+    arguments: dict[str, Any] = {"data": None, "settings": {}, "name": "n", "folder": shelf.reserve(empty).name}
     stopped = jobs.submit(empty, "learn", arguments, start=False)
     with empty.database.transaction() as db:
         db.execute(update(job_table).where(job_table.c.id == stopped.id).values(state="cancelled"))

@@ -151,7 +151,7 @@ def test_copies_on_disk_are_marked_grouped_and_carried_on(squares: ClipDataset, 
     assert len(kept) == 2
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     video = Video.open(copies[0].path)
-    assert (video.info.width, video.info.height, video.n_frames, video.info.average_rate) == (64, 64, 10, 25)
+    assert (video.info.width, video.info.height, video.n_frames, float(video.info.average_rate)) == (64, 64, 10, 25.0)
     whole = read_frames(squares.samples[0], 10, (64, 64))
     assert np.abs(read_frames(copies[0], 10, (64, 64)).astype(int) - whole).mean() > 2
 

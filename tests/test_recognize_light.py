@@ -151,10 +151,10 @@ def test_footage_without_anybody_is_looked_at_in_the_middle_and_says_so(tmp_path
     path = write_clip(tmp_path / "empty.mp4", drawn(False, 5))
     found = moment(ClipSample(path, "slide", "a"), workspace)
     assert found.note is not None
-    assert "empty.mp4: no hop was seen" in found.note
+    assert "no hop was seen" in found.note
     assert "nobody was seen" in found.note
     assert found.squares.boxes == pytest.approx(np.tile([0.0, 0.0, 1.0, 1.0], (len(found.squares.frames), 1)))
-    assert describe([ClipSample(path, "slide", "a")], workspace).notes == (found.note,)
+    assert describe([ClipSample(path, "slide", "a")], workspace).notes == (f"empty.mp4: {found.note}.",)
 
 
 def test_the_window_lies_round_the_hop_of_the_moment_asked_for(session: Session, studio_workspace: Workspace) -> None:

@@ -317,7 +317,7 @@ def test_every_window_is_named_and_written_as_the_json_says(footage: Video, tmp_
     found = recognize_players(everybody, footage, WhereItIs(), progress=told.append)
     found.write_json(tmp_path / "players.json")
     written = json.loads((tmp_path / "players.json").read_text())
-    assert written["video"] == "uneven.mp4"
+    assert written["video"] == str(found.video.path)
     assert [one["id"] for one in written["players"]] == [1, 2]
     first = {"start_frame": 0, "end_frame": 15, "label": "left", "probability": 0.9}
     assert written["players"][0]["windows"][0] == first

@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,12 @@ from tests.moments import write_clip
 from tests.test_report import HOSTILE, Page, frames_of
 
 LENGTH = 12
-HISTORY = "epoch,lr,train_loss,loss,accuracy,macro_f1\n1,0.1,1.5,1.2,0.5,0.4\n2,0.1,0.9,1.1,0.6,0.55\n3,0.05,0.4,1.3,0.7,0.5\n"
+LONG_NAME = "trick with a name that is long"
+HISTORY = """epoch,lr,train_loss,loss,accuracy,macro_f1
+1,0.1,1.5,1.2,0.5,0.4
+2,0.1,0.9,1.1,0.6,0.55
+3,0.05,0.4,1.3,0.7,0.5
+"""
 
 Rows = list[tuple[str, dict[str, float]]]
 """The true class of each clip and the probabilities that were given."""
@@ -35,20 +42,21 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clip") / "park.mp4", drawn("right", 1, LENGTH))
 
 
+def judged_of(path: Path, rows: Rows, classes: tuple[str, ...], **baselines: float) -> Judged:
+    """What a recognizer made of moments that are all the same clip."""
+    probability = [[given.get(label, 0.0) for label in classes] for _, given in rows]
+    clips = tuple(
+        JudgedClip(path=str(path), start_frame=0, end_frame=None, label=truth, probability=tuple(values))
+        for (truth, _), values in zip(rows, probability, strict=True)
+    )
+    found = evaluate(classes, [classes.index(truth) for truth, _ in rows], probability)
+    return Judged("tricks", "Each of 3 groups was left out once.", found, clips, baselines)
+
+
 @pytest.fixture
 def judged(clip: Path) -> Callable[..., Judged]:
-    """What a recognizer made of moments of the same clip."""
-
-    def made(rows: Rows, classes: tuple[str, ...], path: Path = clip, **baselines: float) -> Judged:
-        probability = [[given.get(label, 0.0) for label in classes] for _, given in rows]
-        clips = tuple(
-            JudgedClip(path=str(path), start_frame=0, end_frame=None, label=truth, probability=tuple(values))
-            for (truth, _), values in zip(rows, probability, strict=True)
-        )
-        found = evaluate(classes, [classes.index(truth) for truth, _ in rows], probability)
-        return Judged("tricks", "Each of 3 groups was left out once.", found, clips, baselines)
-
-    return made
+    """As :func:`judged_of`, of the drawn clip."""
+    return partial(judged_of, clip)
 
 
 FEW: Rows = [
@@ -64,7 +72,7 @@ CLASSES = ("ollie", "kickflip", "shuvit")
 def many(classes: int = 48, clips: int = 600, seed: int = 1) -> tuple[Rows, tuple[str, ...]]:
     """Classes in pairs, each of which is taken for its partner now and then."""
     rng = np.random.default_rng(seed)
-    labels = tuple(f"trick {number:02d}" for number in rng.permutation(classes))
+    labels = tuple(f"{LONG_NAME} {number:02d}" for number in rng.permutation(classes))
     rows: Rows = []
     for number in range(clips):
         truth = number % classes
@@ -76,7 +84,7 @@ def many(classes: int = 48, clips: int = 600, seed: int = 1) -> tuple[Rows, tupl
 
 
 def _partner(label: str) -> str:
-    return f"trick {int(label[-2:]) ^ 1:02d}"
+    return f"{LONG_NAME} {int(label[-2:]) ^ 1:02d}"
 
 
 def page_of(path: Path) -> Page:
@@ -106,9 +114,7 @@ def test_the_commonest_class_is_a_baseline_even_if_nobody_gave_it(judged: Callab
     assert told["majority"].right == 3
 
 
-def test_mistakes_come_surest_first_with_clip_and_probabilities(
-    judged: Callable[..., Judged], tmp_path: Path
-) -> None:
+def test_mistakes_come_surest_first_with_clip_and_probabilities(judged: Callable[..., Judged], tmp_path: Path) -> None:
     assert write_report(tmp_path / "report.html", judged(FEW, CLASSES)) == []
     page = page_of(tmp_path / "report.html")
     assert page.articles == list(page.clips) == ["wrong-1", "wrong-2"]
@@ -142,10 +148,11 @@ def test_a_moment_of_a_long_video_shows_itself_alone(judged: Callable[..., Judge
 
 def test_missing_clips_are_told_without_their_folder(judged: Callable[..., Judged], tmp_path: Path) -> None:
     """The page is for others, who need not know where somebody's files are."""
-    told = judged(FEW, CLASSES, path=tmp_path / "gone" / "park.mp4")
+    told = judged_of(tmp_path / "gone" / "park.mp4", FEW, CLASSES)
     faults = write_report(tmp_path / "report.html", told)
-    assert faults == ["No clip of kickflip, named ollie: park.mp4 does not exist: check the path."] + [
-        "No clip of ollie, named kickflip: park.mp4 does not exist: check the path."
+    assert faults == [
+        "No clip of kickflip, named ollie: park.mp4 does not exist: check the path.",
+        "No clip of ollie, named kickflip: park.mp4 does not exist: check the path.",
     ]
     page = page_of(tmp_path / "report.html")
     assert page.articles == ["wrong-1", "wrong-2"]
@@ -167,9 +174,9 @@ def test_without_mistakes_and_history_there_are_neither(judged: Callable[..., Ju
 def test_names_are_text_and_nothing_else(judged: Callable[..., Judged], clip: Path, tmp_path: Path) -> None:
     """Labels and names of files come from strangers, and the report is opened by others."""
     label = "'\"></title></style></option><script>alert(3)</script>"
-    path = tmp_path / f"{HOSTILE}\"><img src=x onerror=alert(2)>.mp4"
+    path = tmp_path / f'{HOSTILE}"><img src=x onerror=alert(2)>.mp4'
     path.write_bytes(clip.read_bytes())
-    told = judged([("ollie", {label: 0.9, "ollie": 0.1}), (label, {"ollie": 1.0})], ("ollie", label), path=path)
+    told = judged_of(path, [("ollie", {label: 0.9, "ollie": 0.1}), (label, {"ollie": 1.0})], ("ollie", label))
     no_text = told.clips[1].model_copy(update={"path": "\udcff.mp4"})  # a name in bytes that are not UTF-8
     hostile = Judged(HOSTILE, HOSTILE, told.evaluation, (told.clips[0], no_text), {HOSTILE: 0.5})
     (fault,) = write_report(tmp_path / "report.html", hostile)
@@ -190,9 +197,7 @@ def test_names_are_text_and_nothing_else(judged: Callable[..., Judged], clip: Pa
             assert values.get(name, "#").startswith(("#", "data:")), (tag, name)
 
 
-def test_a_page_has_a_bound(
-    judged: Callable[..., Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_has_a_bound(judged: Callable[..., Judged], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = FEW[3:4] * 6
     write_report(tmp_path / "two.html", judged(rows, CLASSES), max_clips=2)
     two = page_of(tmp_path / "two.html")
@@ -216,7 +221,7 @@ def test_the_curves_of_the_training(judged: Callable[..., Judged], tmp_path: Pat
     page = page_of(tmp_path / "report.html")
     spoken = [values["aria-label"] for tag, values in page.tags if tag == "svg" and "aria-label" in values]
     assert "Validation: lowest 1.10 in epoch 2, 1.30 at the end." in spoken[2]
-    assert "Macro f1, validation: highest 0.55 in epoch 2, 0.50 at the end." in spoken[3]
+    assert "Macro F1, validation: highest 0.55 in epoch 2, 0.50 at the end." in spoken[3]
 
 
 def test_a_training_without_validation_has_its_loss(tmp_path: Path) -> None:
@@ -227,10 +232,10 @@ def test_a_training_without_validation_has_its_loss(tmp_path: Path) -> None:
     assert [bool(line.path) for line in panel.lines] == [True, False]
 
 
-@pytest.mark.parametrize("content", ["epoch,loss\n1,x\n", "epoch\n1\n", HISTORY + "nan,1,1,1,1,1\n", "\x00,\n\x00\n1,2,3"])
-def test_a_damaged_history_is_said_before_the_work(
-    judged: Callable[..., Judged], tmp_path: Path, content: str
-) -> None:
+@pytest.mark.parametrize(
+    "content", ["epoch,loss\n1,x\n", "epoch\n1\n", HISTORY + "nan,1,1,1,1,1\n", "\x00,\n\x00\n1,2,3"]
+)
+def test_a_damaged_history_is_said_before_the_work(judged: Callable[..., Judged], tmp_path: Path, content: str) -> None:
     (tmp_path / "history.csv").write_text(content)
     with pytest.raises(UserError, match=r"history\.csv is damaged: delete it, or train anew\."):
         write_report(tmp_path / "report.html", judged(FEW, CLASSES), tmp_path / "history.csv")
@@ -285,10 +290,11 @@ def test_leaving_the_least_sure_unnamed(judged: Callable[..., Judged]) -> None:
     """Sureness 0.9 right, 0.8 wrong, 0.8 right, 0.7 wrong, 0.6 right."""
     found = judged(FEW, CLASSES).evaluation
     assert figures.coverage(found)["right"].tolist() == pytest.approx([1, 1 / 2, 2 / 3, 1 / 2, 3 / 5])
-    table = figures.unnamed(found).set_index("left_out")
+    table = figures.unnamed(found)
     assert table["clips"].tolist() == [5, 4, 4, 4, 2]
-    assert table.loc[0.2, "right"] == pytest.approx(1 / 2)
-    assert table.loc[0.2, "below"] == pytest.approx(0.7)
+    assert table["left_out"].tolist()[2] == 0.2
+    assert table["right"].tolist()[2] == pytest.approx(1 / 2)
+    assert table["below"].tolist()[2] == pytest.approx(0.7)
 
 
 def test_dots_lie_where_probability_and_accuracy_say(judged: Callable[..., Judged]) -> None:
@@ -296,8 +302,17 @@ def test_dots_lie_where_probability_and_accuracy_say(judged: Callable[..., Judge
     dots = drawings.dots(figures.calibration(found))
     assert sum(dot.count for dot in dots) == 5
     both = next(dot for dot in dots if dot.count == 2)  # 0.8 twice, once right
-    assert (both.x, both.y) == (pytest.approx(0.8 * drawings.SIDE), pytest.approx(0.5 * drawings.SIDE))
+    assert [both.x, both.y] == pytest.approx([0.8 * drawings.SIDE, 0.5 * drawings.SIDE])
     assert both.radius == max(dot.radius for dot in dots)
+
+
+def test_names_of_equal_baselines_do_not_hide_one_another(judged: Callable[..., Judged]) -> None:
+    told = figures.standings(judged(FEW, CLASSES, majority=0.0, colours=0.01, **{"key points": 0.01}))
+    rules = drawings.rules(told[1:])
+    assert [rule.name for rule in rules] == ["majority", "colours", "key points"]
+    heights = [rule.text_y for rule in rules]
+    assert all(upper <= lower - 13 for lower, upper in pairwise(heights))
+    assert all(rule.text_y <= rule.y for rule in rules)
 
 
 def test_48_classes_make_a_page_that_still_goes_by_mail(judged: Callable[..., Judged], tmp_path: Path) -> None:
@@ -310,5 +325,7 @@ def test_48_classes_make_a_page_that_still_goes_by_mail(judged: Callable[..., Ju
     right = [values for values in cells if values.get("class") == "right"]
     assert len(cells) == np.count_nonzero(told.evaluation.confusion)
     assert len(right) <= 48
-    buttons = [values for tag, values in page.tags if tag == "button" and "data-named" in values and "data-truth" in values]
+    buttons = [
+        values for tag, values in page.tags if tag == "button" and "data-named" in values and "data-truth" in values
+    ]
     assert len(buttons) == len(cells) - len(right)

@@ -277,13 +277,14 @@ def test_recognizers_that_were_tampered_with_are_refused(coloured: ClipDataset, 
     with pytest.raises(Cancelled):
         recognizer.predict(pictures, cancelled=lambda: True)
     card = json.loads((tmp_path / "recognizer.json").read_text())
-    for changes, sentence in [
+    wrong: list[tuple[dict[str, object], str]] = [
         ({"architecture": "tsn", "config": {}}, "does not hold the network that recognizer.json"),
         ({"classes": ["a", "b", "c"]}, "with 3 classes"),
         ({"architecture": "os.system"}, "because of architecture"),
         ({"config": {"blocks": [10**9] * 4}}, "because of config"),
         ({"run": "rm"}, "because of run"),
-    ]:
+    ]
+    for changes, sentence in wrong:
         (tmp_path / "recognizer.json").write_text(json.dumps({**card, **changes}))
         with pytest.raises(UserError, match=sentence):
             load_recognizer(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -15,14 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import av
 import httpx
 import numpy as np
 import pytest
 import uvicorn
 from numpy.typing import NDArray
 
+from core.cli.serving import serve
+from core.errors import Cancelled, UserError
 from core.recognize.light.recognizer import fit_light
 from core.recognize.samples import ClipSample
 from core.serve.app import make_app
@@ -30,7 +34,7 @@ from core.serve.limits import Limits
 from core.serve.service import Namers, Service, open_each
 from core.video import Video
 from core.workspace import Workspace
-from sample_data.make_session import Session
+from sample_data.make_session import Session, make_session
 from tests.conftest import ROOT, Looked
 from tests.moments import LEFT, RIGHT, dataset_of, write_clip
 
@@ -63,8 +67,6 @@ class Endless(Brightness):
     def predict(
         self, samples: Sequence[ClipSample], /, progress: object = None, cancelled: Callable[[], bool] | None = None
     ) -> NDArray[np.float64]:
-        from core.errors import Cancelled
-
         assert cancelled is not None
         self.began.set()
         while not self.go_on.wait(0.02):
@@ -200,6 +202,14 @@ def spoilt(clip: Path, kind: str) -> bytes:
         import cv2
 
         return cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes()
+    if kind == "sound":
+        made = io.BytesIO()
+        with av.open(made, "w", format="mp4") as container:
+            stream = container.add_stream("aac", rate=8000)
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            silence.sample_rate = 8000
+            container.mux([*stream.encode(silence), *stream.encode(None)])
+        return made.getvalue()
     return {"empty": b"", "noise": np.random.default_rng(3).bytes(9000), "text": b"not a video\n" * 50}[kind]
 
 
@@ -210,6 +220,7 @@ def spoilt(clip: Path, kind: str) -> bytes:
         ("noise", 422, "cannot be read as a video"),
         ("text", 422, "cannot be read as a video"),
         ("cut short", 422, "is cut short"),
+        ("sound", 422, "holds no picture"),
         ("playlist", 415, "is not a video"),
         ("picture", 415, "is not a video"),
     ],
@@ -242,7 +253,7 @@ def test_mistakes_in_the_form_are_refused_in_a_sentence(clip: Path, temporary: P
             (400, "no moment of a video of 6 frames", {"files": {"file": content}, "data": {"end_frame": "6"}}),
             (400, "Frames 4 to 2", {"files": {"file": content}, "data": {"start_frame": 4, "end_frame": 2}}),
         ):
-            refused = client.post("/name", **asked)  # type: ignore[arg-type]
+            refused = client.post("/name", **asked)
             assert refused.status_code == status, refused.text
             assert said in refused.json()["error"]
         for header in ("multipart/form-data", "multipart/form-data; boundary=x; charset=idna"):
@@ -274,6 +285,13 @@ def test_work_that_takes_too_long_is_stopped(clip: Path, temporary: Path) -> Non
         assert left(temporary) == []
         endless.go_on.set()
         assert post(client, clip).status_code == 200
+
+
+def test_a_look_that_takes_too_long_is_stopped_in_its_midst(session: Session, temporary: Path) -> None:
+    with serving(timeout_s=0.5) as (client, service):
+        assert post(client, session.video, "/find").status_code == 504
+        until(lambda: service.under_way == 0)
+        assert left(temporary) == []
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
@@ -352,7 +370,7 @@ def test_whatever_the_description_allows_is_answered_as_it_says() -> None:
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
     with serving(everywhere(Brightness())) as (client, _):
         schema = schemathesis.openapi.from_url(str(client.base_url.join("/openapi.json")))
-        operations = [found.ok() for found in schema.get_all_operations()]
+        operations: list[Any] = [cast(Any, found).ok() for found in schema.get_all_operations()]
         assert {operation.path for operation in operations} == {"/health", "/name", "/find", "/players"}
         for operation in operations:
 
@@ -383,9 +401,10 @@ def test_events_are_those_of_the_command_and_each_has_a_name(session: Session, l
         assert left(temporary) == []
 
 
-def test_players_are_named_window_by_window(session: Session, clip: Path) -> None:
+def test_players_are_named_window_by_window(tmp_path: Path, clip: Path) -> None:
+    video = make_session(tmp_path, seconds=6.0).video
     with serving(everywhere(Brightness())) as (client, _):
-        found = post(client, session.video, "/players", length=20, stride=100).json()
+        found = post(client, video, "/players", length=20, stride=100).json()
         assert len(found["players"]) >= 1
         windows = found["players"][0]["windows"]
         assert windows
@@ -409,10 +428,10 @@ def test_a_trained_recognizer_names_as_it_does_without_a_server(
     monkeypatch.setenv("TRICKLINE_DB", f"sqlite:///{tmp_path / 'untouched.db'}")
     with serving(lambda spaces: open_each(tmp_path / "recognizer", spaces)) as (client, _):
         assert client.get("/health").json()["recognizer"]["classes"] == sorted((LEFT, RIGHT))
-        with ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda sample: post(client, sample.path), data.samples))
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda sample: post(client, sample.path), data.samples[1:3]))
         assert [list(one.json()["probabilities"].values()) for one in answers] == [
-            pytest.approx(row, abs=1e-6) for row in expected.tolist()
+            pytest.approx(row, abs=1e-6) for row in expected[1:3].tolist()
         ]
         assert left(temporary) == []
     assert not list(tmp_path.glob("untouched*"))
@@ -457,9 +476,6 @@ def test_the_command_warns_when_others_can_reach_it_and_leaves_nothing(
 
 
 def test_the_command_refuses_what_cannot_work(tmp_path: Path) -> None:
-    from core.cli.serving import serve
-    from core.errors import UserError
-
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="choose another --port"):
         serve(port=taken.getsockname()[1])
     empty = tmp_path / "empty"

@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from core.cli import exporting, finding, labels, learning, machine, recognizing
+from core.cli import exporting, finding, labels, learning, machine, recognizing, serving
 from core.cli.shared import say
 from core.errors import Cancelled, UserError
 
@@ -37,6 +37,7 @@ for command in (
     exporting.export,
     machine.bench,
     machine.worker,
+    serving.serve,
     machine.doctor,
 ):
     app.command()(command)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from core.cli.shared import Json, Pose, Weights, bar, open_workspace, pose_settings, say
 from core.errors import UserError
-from core.settings import LearnSettings
+from core.settings import Architecture, LearnSettings
 
 Data = Annotated[
     Path,
@@ -60,6 +60,7 @@ def recognize(
     looking = pose_settings(pose, weights, naming.SAMPLE_STRIDE)
     with open_workspace() as workspace, bar(video.name) as progress:
         recognizer = open_recognizer(model, workspace)
+        named: naming.NamedPlayers | naming.NamedEvents
         if players:
             named = naming.name_players(video, recognizer, workspace, looking, stride, out, progress)
         else:
@@ -67,7 +68,6 @@ def recognize(
     if as_json:
         typer.echo(json.dumps(named.to_json(), allow_nan=False))
         return
-    say(named.notes)
     for line in named.lines():
         typer.echo(line)
 
@@ -76,8 +76,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for the recognizer.")],
     arch: Annotated[
-        str,
-        typer.Option(help="light needs no weights and learns in minutes; r2plus1d, tsn and timesformer are networks."),
+        Architecture, typer.Option(help="light learns in minutes and needs no weights; the others are networks.")
     ] = "light",
     epochs: Annotated[int, typer.Option(min=1, help="Of a network.")] = 30,
     batch: Annotated[int, typer.Option(min=1, help="Clips at a time, of a network.")] = 8,

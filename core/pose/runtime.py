@@ -130,14 +130,14 @@ class LiteRtNetwork:
         if size not in kept:
             interpreter = Interpreter(model_content=self._content, num_threads=1)
             interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [1, *size, 3], strict=True)
-            with _no_greeting():
+            with no_greeting():
                 interpreter.allocate_tensors()
             kept[size] = interpreter
         return kept[size]
 
 
 @contextmanager
-def _no_greeting() -> Iterator[None]:
+def no_greeting() -> Iterator[None]:
     """Hold back what LiteRT says on stderr when its first network is set up, which no setting silences.
 
     It is C code that writes there, so the file descriptor itself is bent; what others write meanwhile comes after.

@@ -193,7 +193,7 @@ def _learn_light(
 ) -> Learnt:
     from core.recognize.light.judge import LightSettings
     from core.recognize.light.recognizer import fit_light
-    from core.recognize.light.validation import cross_validated
+    from core.recognize.light.validation import cross_validated, evidence
 
     light = LightSettings(seed=settings.seed)
     groups = len({sample.group for sample in dataset.samples})
@@ -201,9 +201,8 @@ def _learn_light(
     recognizer = fit_light(dataset.samples, workspace, light, progress, cancelled)
     judged, notes = None, list(recognizer.card.notes)
     try:
-        crossed = cross_validated(
-            dataset, workspace, light, folds, settings.seed, progress=progress, cancelled=cancelled
-        )
+        seen = evidence(dataset, workspace, True, progress, cancelled)
+        crossed = cross_validated(dataset, seen, light, folds, settings.seed, progress, cancelled)
     except UserError as error:
         notes.append(f"Nobody knows how good it is: {error}")
     else:
@@ -254,11 +253,9 @@ def _baselines(
     y = np.array([numbers[sample.label] for sample in (*taught, *tested)], np.int64)
     train, test = np.arange(len(taught)), np.arange(len(taught), len(y))
     colours = baselines.colour_histograms([*taught, *tested])
-    named = {
-        "majority": baselines.majority(y[train], len(test), len(dataset.classes)),
-        "colours": baselines.forest(colours, seed)(train, y[train], test, len(dataset.classes)),
-    }
-    return {name: float((rows.argmax(axis=1) == y[test]).mean()) for name, rows in named.items()}
+    named = baselines.forest(colours, seed)(train, y[train], test, len(dataset.classes)).argmax(axis=1)
+    commonest = np.bincount(y[train]).argmax()
+    return {"majority": float((y[test] == commonest).mean()), "colours": float((named == y[test]).mean())}
 
 
 def _judged(

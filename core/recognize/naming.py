@@ -59,7 +59,6 @@ class NamedEvents:
     video: Video
     classes: tuple[str, ...]
     events: tuple[Named, ...]
-    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``trickline recognize --json`` prints; the skater is its one player."""
@@ -114,7 +113,6 @@ class NamedPlayers:
     windows: PlayerWindows
     files: tuple[Path, ...]
     """The annotated video and the table, where they were wanted."""
-    notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``trickline recognize --players --json`` prints."""
@@ -225,4 +223,4 @@ def name_players(
         annotate(seen.video, everybody, windows, film, drawing, cancelled)
         windows.write_csv(table)
         files = (film, table)
-    return NamedPlayers(windows, files, ())
+    return NamedPlayers(windows, files)

@@ -72,7 +72,7 @@ class PlayerWindows:
     def to_json(self) -> dict[str, Any]:
         """As ``{"video", "players": [{"id", "windows": [{"start_frame", "end_frame", "label", "probability"}]}]}``."""
         return {
-            "video": self.video.path.name,
+            "video": str(self.video.path),
             "players": [
                 {
                     "id": number,

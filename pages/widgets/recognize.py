@@ -45,15 +45,30 @@ BASELINES = {"majority": "Always the commonest", "colours": "Colours of the pict
 
 def views(choices: Sequence[str]) -> str:
     """The choice between the parts of the page."""
-    wanted = st.session_state.get(_VIEW)
-    show_value(_VIEW, wanted if wanted in choices else choices[0])
-    chosen = st.segmented_control("View", choices, required=True, key=_VIEW, label_visibility="collapsed")
-    return chosen or choices[0]
+    return kept_choice("View", choices, _VIEW, hidden=True)
+
+
+def kept_choice(label: str, choices: Sequence[str], key: str, help: str | None = None, hidden: bool = False) -> str:
+    """One of a few choices, the first at first; it stays while other parts of the page, or other pages, are shown."""
+    kept = f"{key}_kept"
+    wanted = st.session_state.get(kept)
+    show_value(key, wanted if wanted in choices else choices[0])
+    st.segmented_control(
+        label,
+        choices,
+        required=True,
+        key=key,
+        help=help,
+        label_visibility="collapsed" if hidden else "visible",
+        on_change=lambda: st.session_state.update({kept: st.session_state[key]}),
+    )
+    chosen: str = st.session_state[key]
+    return chosen
 
 
 def go_to(view: str) -> None:
     """Show a part of the page."""
-    st.session_state[_VIEW] = view
+    st.session_state[f"{_VIEW}_kept"] = view
 
 
 def choose(recognizer_id: str) -> None:

@@ -17,10 +17,12 @@ PICK = "cell"
 """Name of the selection; its rows hold ``truth`` and ``named``."""
 _QUIET, _AMBER, _TEAL = "#9AA0AA", "#FFB000", "#2DD4BF"
 _SHARE = alt.Scale(domain=[0, 1])
-_ROW_PX, _ROOM_PX = 22, 40
+_ROW_PX, _AXIS_PX, _TITLE_PX, _LEGEND_PX = 22, 40, 30, 40
 _MOST_PX = 620
 _WRITTEN = 16
 """With more classes the cells are too small for their numbers."""
+_FEW = 4
+"""So many names stand beside each other."""
 
 
 def balance(counts: Mapping[str, int]) -> Any:
@@ -34,7 +36,7 @@ def balance(counts: Mapping[str, int]) -> Any:
             _labels("label"),
             tooltip=[alt.Tooltip("label:N", title="Name"), alt.Tooltip("clips:Q", title="Clips")],
         )
-        .properties(height=_height(len(rows)))
+        .properties(height=_height(len(rows), _TITLE_PX))
     )
 
 
@@ -57,7 +59,8 @@ def confusion(found: Confusion) -> Any:
     """How many of each class (row) were named what (column); the shade is the share of the row."""
     rows = found.table()
     side = list(found.labels)
-    x = alt.X("named:N", sort=side, title="Named", axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=140))
+    angle = 0 if len(side) <= _FEW else -40 if len(side) <= _WRITTEN else -90
+    x = alt.X("named:N", sort=side, title="Named", axis=alt.Axis(orient="top", labelAngle=angle, labelLimit=140))
     y = alt.Y("truth:N", sort=side, title="It is", axis=alt.Axis(labelLimit=140))
     pick = alt.selection_point(PICK, fields=["truth", "named"], on="click", empty=False)
     cells = (
@@ -124,7 +127,7 @@ def per_class(table: pd.DataFrame) -> Any:
                 alt.Tooltip("support:Q", title="Clips"),
             ],
         )
-        .properties(height=_height(2 * len(table)))
+        .properties(height=_height(2 * len(table), _LEGEND_PX))
     )
 
 
@@ -182,5 +185,5 @@ def _labels(column: str, sort: list[str] | None = None) -> Any:
     return alt.Y(f"{column}:N", sort=sort, title=None, axis=alt.Axis(labelLimit=200))
 
 
-def _height(rows: int) -> int:
-    return _ROW_PX * rows + _ROOM_PX
+def _height(rows: int, besides: int = 0) -> int:
+    return _ROW_PX * rows + _AXIS_PX + besides

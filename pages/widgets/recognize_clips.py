@@ -16,7 +16,7 @@ from pages.widgets.recognize import opened
 
 PER_PAGE = 12
 """More videos at once make a browser stumble."""
-_FOLDER = Path(__file__).with_name("recognize")
+_FOLDER = Path(__file__).with_name("clips")
 
 _component = st.components.v2.component(
     "trickline_clips",

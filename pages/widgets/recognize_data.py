@@ -19,6 +19,7 @@ from pages.widgets import recognize_charts
 from pages.widgets.footage_browser import path_of
 from pages.widgets.media import open_workspace
 from pages.widgets.plain_text import count, escaped
+from pages.widgets.recognize import kept_choice
 from pages.widgets.recognize_clips import clips, moments_of
 
 _OWN, _DISK = "Named in this workspace", "A folder or file"
@@ -39,7 +40,7 @@ class Data:
 
 def choose_data() -> Data | None:
     """Draw the choice; None, with a sentence, where there is nothing to learn from yet."""
-    source = st.segmented_control("Learn from", [_OWN, _DISK], default=_OWN, required=True, key="recognize_source")
+    source = kept_choice("Learn from", (_OWN, _DISK), "recognize_source")
     try:
         if source == _DISK:
             return _from_disk()
@@ -119,10 +120,7 @@ def show_data(data: Data, arch: Architecture, seed: int) -> None:
     dataset = data.dataset
     counts = dataset.balance()
     groups = len({sample.group for sample in dataset.samples})
-    st.text(
-        f"{count(len(dataset.samples), 'clip')} · {count(len(counts), 'name')} · {count(groups, 'source')}, of which "
-        "each is learnt from or judged by, never both"
-    )
+    st.text(f"{count(len(dataset.samples), 'clip')} · {count(len(counts), 'name')} · {count(groups, 'source')}")
     for sentence in warnings(dataset, groups):
         st.warning(escaped(sentence), icon=":material/warning:")
     st.caption(escaped(_split_words(dataset, arch, seed, groups)))

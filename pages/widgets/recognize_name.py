@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
@@ -25,8 +25,7 @@ from pages.widgets.recognize_players import player_results
 from pages.widgets.recognize_tricks import trick_results
 from pages.widgets.session_bar import not_processed
 
-What = Literal["tricks", "players"]
-_WORDS: dict[What, str] = {"tricks": "The tricks", "players": "The players"}
+_TRICKS, _PLAYERS = "The tricks", "The players"
 _ERROR = "recognize_name_error"
 
 
@@ -40,33 +39,29 @@ def name_view(session: Session) -> None:
         shelved = recognize.picker()
         if shelved is None:
             return
-        what = st.segmented_control(
+        what = recognize.kept_choice(
             "What is named",
-            list(_WORDS),
-            format_func=_WORDS.__getitem__,
-            default="tricks",
-            required=True,
-            key="recognize_what",
+            (_TRICKS, _PLAYERS),
+            "recognize_what",
             help="The tricks of the review: all that are not rejected. Or everybody who is in view, all the time.",
         )
-        wanted = what or "tricks"
-        moments = _moments(session, look) if wanted == "tricks" else []
-        latest = _jobs(session, shelved, wanted)
+        moments = _moments(session, look) if what == _TRICKS else []
+        latest = _jobs(session, shelved, what)
         running = bool(latest and latest[0].active)
-        label = f"Name {count(len(moments), 'trick')}" if wanted == "tricks" else "Name the players"
+        label = f"Name {count(len(moments), 'trick')}" if what == _TRICKS else "Name the players"
         st.button(
             label,
             type="primary",
             icon=":material/directions_run:",
             key="recognize_name",
-            disabled=running or (wanted == "tricks" and not moments),
+            disabled=running or (what == _TRICKS and not moments),
             on_click=_start,
-            args=(session, shelved, wanted, moments),
+            args=(session, shelved, what, moments),
         )
     _about(shelved)
     if error := st.session_state.pop(_ERROR, None):
         st.error(escaped(error), icon=":material/error:")
-    if wanted == "tricks" and not moments:
+    if what == _TRICKS and not moments:
         st.info("There is no trick to name: review what was found, or label a trick.", icon=":material/info:")
     if latest and latest[0].state != "done":
         follow(open_workspace(), latest[0].id, "recognize_name_job")
@@ -74,7 +69,7 @@ def name_view(session: Session) -> None:
     if done is None:
         if not running:
             st.caption("Nothing was named by this recognizer yet.")
-    elif wanted == "tricks":
+    elif what == _TRICKS:
         trick_results(session, look, shelved, done, moments)
     else:
         player_results(session, look, done)
@@ -93,22 +88,22 @@ def _moments(session: Session, look: Look) -> list[Interval]:
     return chosen(tricks(events, reviews(workspace, session.id), labels.intervals if labels else ()))
 
 
-def _jobs(session: Session, shelved: Shelved, what: What) -> list[Job]:
+def _jobs(session: Session, shelved: Shelved, what: str) -> list[Job]:
     """The namings of this session by this recognizer, the newest first."""
     return [
         job
         for job in jobs.jobs(open_workspace(), session.id)
         if job.kind == "name"
         and job.arguments["recognizer"] == shelved.id
-        and bool(job.arguments["players"]) == (what == "players")
+        and bool(job.arguments["players"]) == (what == _PLAYERS)
     ]
 
 
-def _start(session: Session, shelved: Shelved, what: What, moments: list[Interval]) -> None:
+def _start(session: Session, shelved: Shelved, what: str, moments: list[Interval]) -> None:
     arguments: dict[str, Any] = {
         "session": session.id,
         "recognizer": shelved.id,
-        "players": what == "players",
+        "players": what == _PLAYERS,
         "events": [[one.start_frame, one.end_frame] for one in moments],
     }
     recognize.choose(shelved.id)

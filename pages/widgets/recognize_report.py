@@ -23,6 +23,8 @@ _CELL = "recognize_cell"
 _MATRIX = "recognize_matrix"
 _ASKED = "recognize_report_asked"
 _POLL_S = 0.5
+_MANY = 8
+"""More names are scrolled."""
 _HISTORY = "history.csv"
 """Of a network, beside it."""
 _SHORT = {figures.RECOGNIZER: "Named right", **recognize.BASELINES}
@@ -50,8 +52,10 @@ def report_view() -> None:
         with left, st.container(border=True):
             st.subheader("Each name", anchor=False)
             table = figures.per_class(judged.evaluation)
-            spoken = ", ".join(f"{row.label} recall {recognize.share(row.recall)}" for row in table.itertuples())
-            st.altair_chart(recognize_charts.per_class(table), key="recognize_classes", alt=spoken)
+            recalls = zip(table["label"].tolist(), table["recall"].tolist(), strict=True)
+            spoken = ", ".join(f"{label} recall {recognize.share(recall)}" for label, recall in recalls)
+            with st.container(height=420 if len(table) > _MANY else "content", border=False):
+                st.altair_chart(recognize_charts.per_class(table), key="recognize_classes", alt=spoken)
             st.caption("Recall: how many of its clips were named so. Precision: how many that were named so are it.")
         with right, st.container(border=True):
             st.subheader("How sure it may be", anchor=False)
@@ -80,8 +84,10 @@ def _standings(judged: Judged) -> None:
 
 
 def _standing(one: Standing) -> None:
-    st.metric(_SHORT.get(one.name, one.name.capitalize()), recognize.share(one.accuracy), help=one.about)
-    st.caption(f"{one.right} of {one.clips}; {recognize.share(one.low)} to {recognize.share(one.high)}")
+    title = _SHORT.get(one.name, one.name.capitalize())
+    st.metric(escaped(title), recognize.share(one.accuracy), help=escaped(one.about))
+    low, high = (round(100 * value) for value in (one.low, one.high))
+    st.caption(f"{one.right} of {one.clips} · likely {low} to {high} %")
 
 
 def _matrix(shelved: Shelved, judged: Judged) -> None:
@@ -133,7 +139,8 @@ def _cells(matrix: Confusion) -> dict[tuple[str, str], int]:
     table = matrix.table()
     filled = table[table["clips"] > 0].assign(right=lambda rows: rows["truth"] == rows["named"])
     ranked = filled.sort_values(["right", "clips"], ascending=[True, False], kind="stable")
-    return {(row.truth, row.named): int(row.clips) for row in ranked.itertuples()}
+    columns = (ranked[name].tolist() for name in ("truth", "named", "clips"))
+    return {(truth, named): clips for truth, named, clips in zip(*columns, strict=True)}
 
 
 def _moments(judged: Judged, cell: tuple[str, str]) -> list[Moment]:

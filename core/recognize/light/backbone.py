@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.pose.movenet import load_weights
-from core.pose.runtime import _no_greeting
+from core.pose.runtime import no_greeting
 
 LAYERS = ("block_2_add/add", "block_5_add/add", "block_9_add/add", "block_12_add/add")
 """Ends of MobileNetV2's residual blocks, by the ends of their names: maps of a quarter, an eighth and twice a sixteenth
@@ -55,7 +55,7 @@ class Backbone:
     def _interpreter(self) -> tuple[Any, list[int]]:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _no_greeting(), warnings.catch_warnings():
+        with no_greeting(), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that preserved tensors take memory: these take 40 MB
             interpreter = Interpreter(
                 model_content=self._weights, num_threads=1, experimental_preserve_all_tensors=True

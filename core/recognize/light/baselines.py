@@ -16,7 +16,6 @@ from core.recognize.light.classifier import Classifier, softmax
 from core.recognize.light.moment import moment_of
 from core.recognize.light.sight import Eyes
 from core.recognize.samples import ClipSample
-from core.video import Video
 from core.workspace import Workspace
 
 BINS = (16, 4, 4)
@@ -58,7 +57,7 @@ def key_points(samples: Sequence[ClipSample], workspace: Workspace) -> NDArray[n
     eyes = Eyes(workspace)
     found = []
     for sample in samples:
-        video = Video.open(sample.path)
+        video = eyes.video(sample.path)
         sight = eyes.see(video)
         frames = moment_of(ClipSample(sample.path, "", "", sample.start_frame, sample.end_frame), video, sight).frames
         table, rows = sight.signals.table, sight.signals.rows

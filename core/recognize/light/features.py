@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from core.recognize.light.changes import COUNT, changes
 from core.recognize.light.moment import moment_of
 from core.recognize.light.sight import Eyes
 from core.recognize.samples import ClipSample, Track
-from core.video import Video
 from core.workspace import Workspace
 
 SIDE = 160
@@ -60,23 +60,22 @@ def describe(
         UserError: a video cannot be read, or a sample lies beyond its end.
         Cancelled: ``cancelled`` said so; the samples that were done are kept.
     """
-    eyes, backbone = Eyes(workspace), Backbone(SIDE)
+    eyes = Eyes(workspace)
     values, notes = np.empty((len(samples), 2, COUNT), np.float32), []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for number, sample in enumerate(samples):
-            if cancelled and cancelled():
-                raise Cancelled
-            if progress:
-                progress("describing", number / len(samples))
-            content = eyes.content(sample.path)
-            key = _key(sample, eyes)
-            path = workspace.artifact(content, "moment", key, "npz", version=VERSION)
-            if not path.exists():
-                _write(path, *_described(sample, eyes, backbone, pool, cancelled))
-            with np.load(path, allow_pickle=False) as kept:
-                values[number], note = kept["values"], str(kept["note"])
-            if note:
-                notes.append(note)
+    for number, sample in enumerate(samples):
+        if cancelled and cancelled():
+            raise Cancelled
+        if progress:
+            progress("describing", number / len(samples))
+        content = eyes.content(sample.path)
+        key = _key(sample, eyes)
+        path = workspace.artifact(content, "moment", key, "npz", version=VERSION)
+        if not path.exists():
+            _write(path, *_described(sample, eyes, cancelled))
+        with np.load(path, allow_pickle=False) as kept:
+            values[number], note = kept["values"], str(kept["note"])
+        if note:
+            notes.append(f"{sample.path.name}: {note}.")
     if progress:
         progress("describing", 1.0)
     return Described(values, tuple(notes))
@@ -94,14 +93,15 @@ def _digest(track: Track) -> str:
     return blake2b(b"".join(np.ascontiguousarray(one).tobytes() for one in arrays), digest_size=16).hexdigest()
 
 
-def _described(
-    sample: ClipSample,
-    eyes: Eyes,
-    backbone: Backbone,
-    pool: ThreadPoolExecutor,
-    cancelled: Callable[[], bool] | None,
-) -> tuple[NDArray[np.float32], str]:
-    video = Video.open(sample.path)
+@cache
+def _backbone() -> tuple[Backbone, ThreadPoolExecutor]:
+    """One for the process, with threads of its own: to set up an interpreter takes as long as 70 pictures."""
+    return Backbone(SIDE), ThreadPoolExecutor(WORKERS, thread_name_prefix="backbone")
+
+
+def _described(sample: ClipSample, eyes: Eyes, cancelled: Callable[[], bool] | None) -> tuple[NDArray[np.float32], str]:
+    backbone, pool = _backbone()
+    video = eyes.video(sample.path)
     moment = moment_of(sample, video, None if sample.track is not None else eyes.see(video, cancelled))
     shown = ClipSample(sample.path, sample.label, sample.group, track=moment.squares)
     once, place = np.unique(moment.frames, return_inverse=True)

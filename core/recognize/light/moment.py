@@ -77,8 +77,7 @@ def moment_of(sample: ClipSample, video: Video, sight: Sight | None) -> Moment:
         squares = _round_skater(sight, times, video, notes)
     middle_s = (video.pts_s[1:] + video.pts_s[:-1]) / 2
     frames = np.searchsorted(middle_s, times).astype(np.int64)
-    note = f"{sample.path.name}: {', and '.join(notes)}." if notes else None
-    return Moment(frames, _as_track(frames, squares, video), note)
+    return Moment(frames, _as_track(frames, squares, video), ", and ".join(notes) or None)
 
 
 def _peak(sight: Sight, first: int, last: int) -> float | None:

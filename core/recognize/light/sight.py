@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,12 @@ from core.pose.table import CameraTable, PoseTable
 from core.settings import GuardrailSettings, PoseSettings
 from core.video import Video
 from core.workspace import Workspace
+
+
+@lru_cache(maxsize=4)
+def _estimator(weights_folder: Path, found: Path | None) -> PoseEstimator:
+    """Kept for the process, as long as the weights that are ``found`` there are the same."""
+    return backends.choose(PoseSettings(), weights_folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +44,13 @@ class Eyes:
         self._workspace = workspace
         self._sessions = {one.id: one for one in workspace.sessions() if one.facts.get("looked")}
         self._contents: dict[Path, str] = {}
+        self._video: Video | None = None
         self._last: tuple[str, Sight] | None = None
 
     @cached_property
     def _estimator(self) -> PoseEstimator:
-        return backends.choose(PoseSettings(), self._workspace.home / "weights")
+        folder = self._workspace.home / "weights"
+        return _estimator(folder, backends.find_weights(folder))
 
     def content(self, path: Path) -> str:
         """Id of a video's content.
@@ -53,6 +61,16 @@ class Eyes:
         if path not in self._contents:
             self._contents[path] = content_id(path)
         return self._contents[path]
+
+    def video(self, path: Path) -> Video:
+        """A video, opened once for all samples in a row that are of it.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        if self._video is None or self._video.path != path.absolute():
+            self._video = Video.open(path)
+        return self._video
 
     def key(self, content: str) -> dict[str, Any]:
         """What the sight of a video depends on, beside its content."""

@@ -23,7 +23,7 @@ _PLACES = "timesformer.embeddings.position_embeddings"
 class TimeSformer(TimesformerForVideoClassification):  # type: ignore[misc]
     """``(n, t, 3, h, w)`` to logits ``(n, classes)``."""
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = super().forward(pixel_values=pictures, return_dict=True).logits
         return logits
 
@@ -61,7 +61,7 @@ def _fit(state: State, wanted: State) -> State:
         first, rest = state[_PLACES][:, :1], state[_PLACES][:, 1:]  # the first is no place: it gathers the clip
         had, needed = (round((tensor.shape[1] - 1) ** 0.5) for tensor in (state[_PLACES], wanted[_PLACES]))
         if had * had == rest.shape[1]:
-            square = rest.transpose(1, 2).unflatten(2, (had, had))
+            square = rest.transpose(1, 2).reshape(1, -1, had, had)
             square = functional.interpolate(square, size=(needed, needed), mode="bilinear")
             fitted[_PLACES] = torch.cat((first, square.flatten(2).transpose(1, 2)), 1)
     return fitted

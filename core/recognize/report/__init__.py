@@ -51,22 +51,23 @@ def write_report(
     check_target(path)
     epochs = figures.read_history(history) if history else None
     mistakes = figures.mistakes(judged)
-    clips = cut_mistakes(mistakes[:max_clips], progress, cancelled)
+    clips = cut_mistakes(mistakes[: min(max_clips, MOST_TOLD)], progress, cancelled)
     found = judged.evaluation
-    coverage = figures.coverage(found)
+    standings = figures.standings(judged)
     text = render(
         _HERE / "recognizer.html",
         (HOVER, _HERE / "filter.js"),
         judged=judged,
         found=found,
-        standings=figures.standings(judged),
+        standings=standings,
         baselines=figures.BASELINES,
         confusion=figures.confusion(found),
         many_classes=_MANY_CLASSES,
         classes=figures.per_class(found).to_dict("records"),
         calibration=figures.calibration(found).to_dict("records"),
         dots=drawings.dots(figures.calibration(found)),
-        coverage=drawings.coverage_path(coverage),
+        coverage=drawings.coverage_path(figures.coverage(found)),
+        rules=drawings.rules(standings[1:]),
         unnamed=figures.unnamed(found).to_dict("records"),
         history=[] if epochs is None else epochs.to_dict("records"),
         panels=[] if epochs is None else drawings.history_panels(epochs),

@@ -9,12 +9,16 @@ from math import ceil, floor, isfinite, log10, sqrt
 import numpy as np
 import pandas as pd
 
+from core.recognize.report.figures import Standing
+
 SIDE = 300
 """Of a plot, units of the drawing."""
 _MOST_POINTS = 300
 """Of a line: one a unit."""
 _LARGEST = 16.0
 _SMALLEST = 4.0
+_TEXT = 15.0
+"""Height of a line of text."""
 
 Tick = tuple[float, str]
 """A place, units of the drawing, and what is written there."""
@@ -31,6 +35,16 @@ class Dot:
     above: bool
     """Where there is room for the count."""
     count: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What somebody gets right who names every clip, across the whole plot."""
+
+    name: str
+    y: float
+    text_y: float
+    """Above the rule, and far enough from the other names."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,16 @@ def coverage_path(coverage: pd.DataFrame) -> str:
     """Share named right over share named, within ``SIDE``."""
     rows = np.unique(np.linspace(0, len(coverage) - 1, _MOST_POINTS).round().astype(int))
     return _path((coverage["named"].to_numpy()[rows] * SIDE), (1 - coverage["right"].to_numpy()[rows]) * SIDE)
+
+
+def rules(standings: Sequence[Standing]) -> list[Rule]:
+    """One for each, the lowest first."""
+    made: list[Rule] = []
+    for one in sorted(standings, key=lambda one: one.accuracy):
+        y = round((1 - one.accuracy) * SIDE, 1)
+        above = made[-1].text_y - _TEXT if made else SIDE - 5.0
+        made.append(Rule(one.name, y, min(y - 5, above)))
+    return made
 
 
 def history_panels(history: pd.DataFrame) -> list[Panel]:

@@ -1,8 +1,8 @@
 """What a report of a recognizer shows, as plain figures: for the page of HTML and for the studio alike.
 
-    >>> figures = confusion(judged.evaluation)                               # doctest: +SKIP
-    >>> figures.labels, figures.counts.tolist()                              # doctest: +SKIP
-    (('kickflip', 'ollie'), [[9, 1], [3, 13]])
+>>> figures = confusion(judged.evaluation)                               # doctest: +SKIP
+>>> figures.labels, figures.counts.tolist()                              # doctest: +SKIP
+(('kickflip', 'ollie'), [[9, 1], [3, 13]])
 """
 
 from __future__ import annotations
@@ -104,9 +104,7 @@ def standings(judged: Judged) -> list[Standing]:
     """The recognizer first, then what needs none, on the very same clips. The commonest class is always among them."""
     found = judged.evaluation
     accuracies = {RECOGNIZER: found.accuracy, "majority": found.majority, **judged.baselines}
-    return [
-        _standing(name, accuracy, len(found.truth)) for name, accuracy in accuracies.items() if 0 <= accuracy <= 1
-    ]
+    return [_standing(name, accuracy, len(found.truth)) for name, accuracy in accuracies.items() if 0 <= accuracy <= 1]
 
 
 def confusion(evaluation: Evaluation) -> Confusion:
@@ -129,8 +127,8 @@ def confusion(evaluation: Evaluation) -> Confusion:
 
 def per_class(evaluation: Evaluation) -> pd.DataFrame:
     """``label``, ``precision``, ``recall``, ``f1``, ``support`` and how often each class was ``named``; the weakest
-    first, classes without clips last. Precision and recall are NaN where :class:`core.recognize.evaluation.ClassFigures`
-    says so."""
+    first, classes without clips last. Precision and recall are NaN as in
+    :class:`core.recognize.evaluation.ClassFigures`."""
     table = pd.DataFrame([vars(one) for one in evaluation.per_class])
     table["named"] = np.bincount(evaluation.named, minlength=len(evaluation.classes))
     table["empty"] = table["support"] == 0
@@ -138,7 +136,8 @@ def per_class(evaluation: Evaluation) -> pd.DataFrame:
 
 
 def calibration(evaluation: Evaluation) -> pd.DataFrame:
-    """``low``, ``high``, ``count``, ``probability`` and ``accuracy`` of each bin of :class:`core.recognize.evaluation.Bin`."""
+    """``low``, ``high``, ``count``, ``probability`` and ``accuracy`` of each bin, as in
+    :class:`core.recognize.evaluation.Bin`."""
     return pd.DataFrame([vars(one) for one in evaluation.calibration])
 
 

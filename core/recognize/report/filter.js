@@ -3,6 +3,7 @@
 {
   const truth = document.querySelector("#truth"), named = document.querySelector("#named");
   const status = document.querySelector("#shown");
+  const wrong = document.querySelector("#wrong");
   const cards = [...document.querySelectorAll("article")];
   const cells = [...document.querySelectorAll(".matrix button")];
   const show = () => {
@@ -30,7 +31,8 @@
     for (const cell of cells)
       cell.addEventListener("click", () => {
         choose(cell.dataset.truth, cell.dataset.named);
-        document.querySelector("#wrong").focus();
+        wrong.scrollIntoView();
+        wrong.focus({ preventScroll: true });
       });
     show();  // a browser may have kept what was chosen before
   }

@@ -32,16 +32,16 @@ def cut_mistakes(
     videos: dict[str, Video] = {}
     clips: dict[int, SmallClip] = {}
     written = 0
-    for done, mistake in enumerate(mistakes):
+    for done, mistake in enumerate(mistakes, start=1):
         if cancelled and cancelled():
             raise Cancelled
-        if progress:
-            progress("cutting", done / len(mistakes))
         clip = _cut(mistake.clip, videos, cancelled)
         written += len(clip.video) + len(clip.poster)
         if written > MOST_BYTES:
             break
         clips[mistake.number] = clip
+        if progress:
+            progress("cutting", done / len(mistakes))
     return clips
 
 

@@ -1,0 +1,190 @@
+"""Training, judging and naming from the command line, and the same as jobs of the studio."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core import tasks
+from core.errors import UserError
+from core.recognize import shelf
+from core.recognize.learning import read_judged
+from core.recognize.loading import open_recognizer
+from core.workspace import Workspace
+from sample_data.make_session import Session
+from tests.conftest import Command, Looked, Trickline
+from tests.moments import write_clip
+from tests.test_recognize_light import drawn
+
+PLACES = 4
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each class, and a table that says which clips are of one place."""
+    folder = tmp_path_factory.mktemp("data") / "bars"
+    rows = ["path,label,source"]
+    for label in ("slide", "spin"):
+        (folder / label).mkdir(parents=True)
+        for place in range(PLACES):
+            path = folder / label / f"{place}.mp4"
+            write_clip(path, drawn(label == "spin", 10 * place + (label == "spin")))
+            rows.append(f"{label}/{place}.mp4,{label},place{place}")
+    (folder / "clips.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def light(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A light recognizer of bars, as ``recognize train`` leaves it."""
+    home = tmp_path_factory.mktemp("trained")
+    with Workspace.open(home / "home") as workspace:
+        folder = shelf.reserve(workspace)
+        settings = {"arch": "light", "seed": 1}
+        arguments = {"data": str(bars), "settings": settings, "name": "bars", "folder": folder.name}
+        done = tasks.learn(workspace, arguments, Quiet())
+        assert done["recognizer"] == folder.name
+        [kept] = shelf.recognizers(workspace)
+        assert (kept.name, kept.classes, kept.architecture) == ("bars", ("slide", "spin"), "light")
+    return folder
+
+
+class Quiet:
+    """Hears of progress and never stops."""
+
+    def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
+        assert 0 <= fraction <= 1
+
+    def cancelled(self) -> bool:
+        return False
+
+
+def test_a_recognizer_stands_beside_its_baselines(light: Path) -> None:
+    judged = read_judged(light)
+    assert judged
+    assert {"majority", "colours"} <= set(judged.baselines)
+    assert judged.how == "Each of 4 groups of clips was named by a recognizer that was trained on the others."
+    assert len(judged.clips) == 2 * PLACES
+    assert judged.to_json()["baselines"] == judged.baselines
+    assert judged.baselines["majority"] <= 0.5
+
+
+def test_train_and_evaluate(bars: Path, trickline: Trickline, at_once: Command) -> None:
+    trained = at_once("recognize", "train", "--data", bars, "--arch", "light", "--out", "mine", "--json").json
+    assert trained["evaluation"]["classes"] == ["slide", "spin"]
+    found = at_once("recognize", "evaluate", "--model", "mine", "--data", bars, "--json").json
+    assert {"accuracy", "macro_f1", "classes", "confusion", "per_class"} <= found.keys()
+    assert sum(map(sum, found["confusion"])) == 2 * PLACES
+    assert found["accuracy"] == 1.0  # of what it was trained on; it says so
+    assert "trained on" in found["how"]
+    spoken = at_once("recognize", "evaluate", "--model", "mine", "--data", bars)
+    assert "recognizer   100.0% of 8 right" in spoken.out
+
+
+def test_name_the_events_of_a_video(
+    light: Path, session: Session, looked: Looked, trickline: Trickline, at_once: Command
+) -> None:
+    (trickline.folder / "events.json").write_text(looked.ran.out)
+    named = at_once("recognize", session.video, "--model", light, "--events", "events.json", "--json").json
+    events = looked.ran.json["events"]
+    assert [(one["start_frame"], one["end_frame"]) for one in named["events"]] == [
+        (event["start_frame"], event["end_frame"]) for event in events
+    ]
+    for one in named["events"]:
+        assert one["label"] in ("slide", "spin")
+        assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert one["probability"] == max(one["probabilities"].values())
+    [player] = named["players"]
+    assert [window["label"] for window in player["windows"]] == [one["label"] for one in named["events"]]
+
+
+def test_name_what_players_do(light: Path, session: Session, trickline: Trickline, at_once: Command) -> None:
+    named = at_once("recognize", session.video, "--model", light, "--players", "--out", "drawn", "--json").json
+    assert named["video"] == str(session.video)
+    assert named["players"]
+    window = named["players"][0]["windows"][0]
+    assert list(window) == ["start_frame", "end_frame", "label", "probability"]
+    assert window["end_frame"] - window["start_frame"] == 15
+    film, table = (Path(path) for path in named["files"])
+    assert film.stat().st_size > 10_000
+    assert table.read_text().count("\n") > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("session.mp4",), "--model"),
+        (("session.mp4", "--model", "nowhere"), "nowhere is no recognizer, for it has no recognizer.json"),
+        (("session.mp4", "--model", "x", "--players", "--events", "e.csv"), "not both"),
+        (("session.mp4", "--model", "x", "--out", "y"), "--out is for the annotated video of --players"),
+        (("train", "--data", "nowhere", "--out", "x"), "nowhere"),
+        (("train", "--data", ".", "--out", "x", "--arch", "gpt"), "--arch"),
+        (("evaluate", "--model", "nowhere", "--data", "."), ""),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    trickline: Trickline, at_once: Command, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in at_once("recognize", *arguments).sentence
+
+
+def test_a_class_that_the_recognizer_does_not_know(
+    light: Path, bars: Path, tmp_path: Path, trickline: Trickline, at_once: Command
+) -> None:
+    shutil.copytree(bars / "slide", tmp_path / "other" / "grind")
+    shutil.copytree(bars / "spin", tmp_path / "other" / "spin")
+    ran = at_once("recognize", "evaluate", "--model", light, "--data", tmp_path / "other")
+    assert "does not know the class 'grind': it was trained on slide, spin" in ran.sentence
+
+
+def test_a_job_names_the_tricks_of_a_session(light: Path, session: Session, tmp_path: Path) -> None:
+    with Workspace.open(tmp_path / "home") as workspace:
+        record = workspace.session_for(session.video)
+        folder = shelf.reserve(workspace)
+        shutil.copytree(light, folder, dirs_exist_ok=True)
+        kept = shelf.put(folder, "  bars\n ", workspace)
+        assert kept.name == "bars"
+        trick = session.intervals[0]
+        arguments = {
+            "session": record.id,
+            "recognizer": kept.id,
+            "players": False,
+            "events": [[trick.start_frame, trick.end_frame]],
+        }
+        named = tasks.name(workspace, arguments, Quiet())
+        assert named["events"][0]["start_frame"] == trick.start_frame
+        shelf.remove(workspace, kept.id)
+        assert shelf.recognizers(workspace) == []
+        with pytest.raises(UserError, match="There is no recognizer"):
+            tasks.name(workspace, arguments, Quiet())
+
+
+def test_the_shelf_passes_over_what_is_damaged(light: Path, tmp_path: Path) -> None:
+    with Workspace.open(tmp_path / "home") as workspace:
+        for name in ("good", "bad"):
+            folder = shelf.reserve(workspace)
+            shutil.copytree(light, folder, dirs_exist_ok=True)
+            shelf.put(folder, name, workspace)
+            if name == "bad":
+                (folder / "recognizer.json").write_text("[]")
+        assert [one.name for one in shelf.recognizers(workspace)] == ["good"]
+        with pytest.raises(UserError, match="is no recognizer"):
+            shelf.folder_of(workspace, "../../etc")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"architecture": 5}', "[" * 100_000, '{"architecture": "gpt"}'])
+def test_a_hostile_card_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "recognizer.json").write_text(content)
+    with Workspace.open(tmp_path / "home") as workspace, pytest.raises(UserError):
+        open_recognizer(tmp_path, workspace)
+
+
+@pytest.mark.parametrize("change", [{"classes": []}, {"clips": []}, {"how": 5}])
+def test_damaged_figures_are_one_sentence(light: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    told = json.loads((light / "judged.json").read_text()) | change
+    (tmp_path / "judged.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="is damaged"):
+        read_judged(tmp_path)
