@@ -25,6 +25,7 @@ from core.records import job_table
 from core.settings import LearnSettings
 from core.workspace import Workspace
 from pages.widgets import recognize_charts
+from pages.widgets.jobs import outcome, title
 from pages.widgets.plain_text import escaped
 from tests.conftest import ROOT
 from tests.moments import frames_of, write_clip
@@ -197,6 +198,13 @@ def test_a_table_of_names_runs_no_formula(studio_workspace: Workspace, tmp_path:
     assert lines[0].endswith("label,probability,unsure,kick*flip*,ollie")
     assert lines[1].startswith("'=park.mp4,")
     assert len(lines) == 1 + len(tricks_of(studio_workspace))
+
+
+def test_a_naming_is_told_in_the_list_of_jobs(studio_workspace: Workspace) -> None:
+    places = named(studio_workspace, "r")
+    (job,) = jobs.jobs(studio_workspace)
+    assert outcome(job) == f"{len(places)} tricks named."
+    assert title(studio_workspace, job).startswith("Name what happens · ")
 
 
 def test_a_name_keeps_the_bounds_that_a_person_set() -> None:

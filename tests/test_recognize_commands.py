@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core import tasks
+from core import pipeline, tasks
 from core.errors import UserError
 from core.recognize import shelf
 from core.recognize.learning import read_judged
 from core.recognize.loading import open_recognizer
+from core.recognize.players import players
 from core.workspace import Workspace
 from sample_data.make_session import Session
 from tests.conftest import Command, Looked, Trickline
@@ -113,13 +114,32 @@ def test_name_what_players_do(light: Path, session: Session, trickline: Tricklin
     assert table.read_text().count("\n") > 1
 
 
+def test_name_only_the_player_in_a_drawn_box(
+    light: Path, session: Session, trickline: Trickline, at_once: Command
+) -> None:
+    with Workspace.open(trickline.home) as workspace:
+        seen = pipeline.kept(workspace.session_for(session.video), workspace)
+        assert seen
+        player = players(seen.pose, seen.camera, seen.video)[0]
+    at = 3 * len(player.track.frames) // 4
+    frame, box = player.track.frames[at], player.track.boxes[at]
+    drawn = ",".join([str(frame), *(f"{value:.3f}" for value in box.clip(0, 1))])
+    arguments = ("recognize", session.video, "--model", light, "--players", "--json")
+    [only] = at_once(*arguments, "--box", drawn).json["players"]
+    assert only["id"] == player.id
+    assert min(window["start_frame"] for window in only["windows"]) >= frame
+    refused = at_once(*arguments[:-1], "--box", f"{frame},0,0,0.02,0.02")
+    assert "Nobody is seen in the box" in refused.sentence
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("session.mp4",), "--model"),
         (("session.mp4", "--model", "nowhere"), "nowhere is no recognizer, for it has no recognizer.json"),
         (("session.mp4", "--model", "x", "--players", "--events", "e.csv"), "not both"),
-        (("session.mp4", "--model", "x", "--out", "y"), "--out is for the annotated video of --players"),
+        (("session.mp4", "--model", "x", "--out", "y"), "--out and --box go with --players"),
+        (("session.mp4", "--model", "x", "--players", "--box", "1,2"), "'1,2' is no box"),
         (("train", "--data", "nowhere", "--out", "x"), "nowhere"),
         (("train", "--data", ".", "--out", "x", "--arch", "gpt"), "--arch"),
         (("evaluate", "--model", "nowhere", "--data", "."), ""),

@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from core.cli import exporting, finding, labels, learning, machine, recognizing, serving
+from core.cli import cutting_out, exporting, finding, labels, learning, machine, recognizing, serving
 from core.cli.shared import say
 from core.errors import Cancelled, UserError
 
@@ -38,6 +38,7 @@ for command in (
     machine.bench,
     machine.worker,
     serving.serve,
+    cutting_out.cutout,
     machine.doctor,
 ):
     app.command()(command)

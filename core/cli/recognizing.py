@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,9 @@ from typer.core import TyperGroup
 from core.cli.shared import Json, Pose, Weights, bar, open_workspace, pose_settings, say
 from core.errors import UserError
 from core.settings import Architecture, LearnSettings
+
+if TYPE_CHECKING:
+    from core.recognize.naming import DrawnBox
 
 Data = Annotated[
     Path,
@@ -37,6 +40,10 @@ def recognize(
     players: Annotated[
         bool, typer.Option("--players", help="Name what everybody in the video does, 16 frames at a time.")
     ] = False,
+    box: Annotated[
+        str | None,
+        typer.Option(metavar="FRAME,X1,Y1,X2,Y2", help="Only the player in this box, 0..1 of the picture."),
+    ] = None,
     events: Annotated[
         Path | None,
         typer.Option(help="Moments to name: what run --json printed, or any label file; else they are found first."),
@@ -55,14 +62,15 @@ def recognize(
 
     if players and events:
         raise UserError("Give --events to name, or --players for everybody's windows, not both.")
-    if out and not players:
-        raise UserError("--out is for the annotated video of --players: leave it out.")
+    if (out or box) and not players:
+        raise UserError("--out and --box go with --players: add it, or leave them out.")
+    drawn = _drawn(box) if box else None
     looking = pose_settings(pose, weights, naming.SAMPLE_STRIDE)
     with open_workspace() as workspace, bar(video.name) as progress:
         recognizer = open_recognizer(model, workspace)
         named: naming.NamedPlayers | naming.NamedEvents
         if players:
-            named = naming.name_players(video, recognizer, workspace, looking, stride, out, progress)
+            named = naming.name_players(video, recognizer, workspace, looking, stride, out, progress, drawn=drawn)
         else:
             named = naming.name_events(video, recognizer, workspace, looking, events, progress)
     if as_json:
@@ -130,6 +138,18 @@ def evaluate(
         return
     for line in judged.lines():
         typer.echo(line)
+
+
+def _drawn(text: str) -> DrawnBox:
+    from core.recognize.naming import DrawnBox
+
+    try:
+        frame, x1, y1, x2, y2 = text.split(",")
+        return DrawnBox(int(frame), (float(x1), float(y1), float(x2), float(y2)))
+    except ValueError as error:
+        raise UserError(
+            f"{text[:60]!r} is no box: give a frame and two corners, such as 120,0.3,0.2,0.5,0.9."
+        ) from error
 
 
 app = typer.Typer(

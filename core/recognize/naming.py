@@ -24,7 +24,7 @@ from core.labels import read_labels
 from core.labels.label_set import check_within
 from core.recognize.annotate import annotate
 from core.recognize.loading import Cancel, OpenedRecognizer, Progress
-from core.recognize.players import players
+from core.recognize.players import drawn_player, players
 from core.recognize.samples import ClipSample
 from core.recognize.windows import PlayerWindows, recognize_players
 from core.settings import PoseSettings
@@ -129,6 +129,16 @@ class NamedPlayers:
             yield f"  {path}"
 
 
+@dataclass(frozen=True)
+class DrawnBox:
+    """A box that somebody drew round a player."""
+
+    frame: int
+    """Decoded frame that it was drawn in."""
+    box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 in 0..1 of the upright picture."""
+
+
 def name_moments(
     video: Video,
     moments: Sequence[Interval],
@@ -196,10 +206,12 @@ def name_players(
     out: Path | None = None,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    drawn: DrawnBox | None = None,
 ) -> NamedPlayers:
     """Track everybody in a video and name what they do, 16 frames at a time.
 
     Args:
+        drawn: only whom this box was drawn round, from its frame on.
         stride: decoded frames from one window to the next.
         out: folder for the annotated video and the table; None writes neither.
 
@@ -211,6 +223,8 @@ def name_players(
         check_folder(out)
     seen = pipeline.look(path, workspace, pose, None, progress, cancelled)
     everybody = players(seen.pose, seen.camera, seen.video)
+    if drawn:
+        everybody = (drawn_player(everybody, seen.camera, seen.video, drawn.frame, drawn.box),)
     if not everybody:
         raise UserError(f"{path.name}: nobody stays in view long enough to be followed; use other footage.")
     naming = (lambda done: progress("naming", done)) if progress else None

@@ -1,8 +1,8 @@
 """Outlines of persons who were clicked on, followed through a video by SAM 2.
 
     >>> clicks = [Click(120, 0.42, 0.6)]                                     # doctest: +SKIP
-    >>> layer = outline(video, clicks, 210, find_weights(workspace.home / "weights"))        # doctest: +SKIP
-    >>> layer.write(layer_path(workspace, content, clicks, 210, weights))    # doctest: +SKIP
+    >>> weights = find_weights(workspace.home / "weights")                   # doctest: +SKIP
+    >>> layer = outlined(video, workspace, clicks, 210, weights)             # doctest: +SKIP
 
 SAM 2 (Ravi et al. 2024, arXiv:2408.00714) is run by Ultralytics where that is installed and the user has put the
 weights; nothing is downloaded.
@@ -81,6 +81,22 @@ def find_weights(folder: Path, path: Path | None = None) -> Path:
     if path.name not in WEIGHTS:
         raise UserError(f"{path.name} is none of the weights of SAM 2 that can be run: choose {', '.join(WEIGHTS)}.")
     return path
+
+
+def outlined(
+    video: Video,
+    workspace: Workspace,
+    clicks: Sequence[Click],
+    end_frame: int,
+    weights: Path,
+    progress: Progress | None = None,
+    cancelled: StopWish | None = None,
+) -> MaskLayer:
+    """The layer of these clicks, from the workspace where it was made before; raises as :func:`outline`."""
+    path = layer_path(workspace, content_id(video.path), clicks, end_frame, weights)
+    if not path.exists():
+        outline(video, clicks, end_frame, weights, progress, cancelled).write(path)
+    return MaskLayer.read(path)
 
 
 def outline(

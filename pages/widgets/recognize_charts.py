@@ -21,6 +21,8 @@ _ROW_PX, _AXIS_PX, _TITLE_PX, _LEGEND_PX = 22, 40, 30, 40
 _MOST_PX = 620
 _WRITTEN = 16
 """With more classes the cells are too small for their numbers."""
+_SHADED = 0.45
+"""From this share on a cell wants dark letters on any ground."""
 _FEW = 4
 """So many names stand beside each other."""
 
@@ -55,8 +57,12 @@ def shares(values: Mapping[str, float]) -> Any:
     )
 
 
-def confusion(found: Confusion) -> Any:
-    """How many of each class (row) were named what (column); the shade is the share of the row."""
+def confusion(found: Confusion, ink: str) -> Any:
+    """How many of each class (row) were named what (column); the shade is the share of the row.
+
+    Args:
+        ink: colour of the page's text, for numbers on cells without much of a shade.
+    """
     rows = found.table()
     side = list(found.labels)
     angle = 0 if len(side) <= _FEW else -40 if len(side) <= _WRITTEN else -90
@@ -81,13 +87,12 @@ def confusion(found: Confusion) -> Any:
     height = min(_MOST_PX, max(180, 34 * len(side)) + 60)
     if len(side) > _WRITTEN:
         return cells.properties(height=height)
-    # On amber dark letters, on the page's ground those that are read in both themes.
-    ink = alt.condition(alt.datum.share > 0.35, alt.value("#16130a"), alt.value("#8b919b"))
+    colour = alt.condition(alt.datum.share > _SHADED, alt.value("#16130a"), alt.value(ink))
     numbers = (
         alt.Chart(rows)
         .transform_filter(alt.datum.clips > 0)
         .mark_text(fontSize=13, fontWeight=600)
-        .encode(x, y, text="clips:Q", color=ink)
+        .encode(x, y, text="clips:Q", color=colour)
     )
     return alt.layer(cells, numbers).properties(height=height)
 

@@ -111,7 +111,7 @@ def _matrix(shelved: Shelved, judged: Judged) -> None:
         with left:
             st.subheader("What was named what", anchor=False)
             st.altair_chart(
-                recognize_charts.confusion(matrix),
+                recognize_charts.confusion(matrix, "#0B0D10" if st.context.theme.type == "light" else "#E8EAED"),
                 key=_MATRIX,
                 on_select=clicked,
                 selection_mode=recognize_charts.PICK,
