@@ -183,6 +183,11 @@ def test_names_are_shown_and_go_into_the_labels_and_back(studio_workspace: Works
     assert labels
     assert labels.intervals == (Interval(places[0].start_frame, places[0].end_frame, "kick*flip*"),)
     assert labels.source == "named by Park <b>v1</b>"
+    assert app.button(key="recognize_named_0_last").disabled  # taken over
+    app.button(key="recognize_named_0_first").click()
+    app = sound(app)
+    (bench,) = components(app, "found")
+    assert (bench["show"]["start"], bench["show"]["play"]) == (places[0].start_frame, True)
     app.button(key="recognize_undo").click()
     sound(app)
     taken_back = studio_workspace.labels(session.id)

@@ -81,8 +81,10 @@ def test_train_and_evaluate(bars: Path, trickline: Trickline, at_once: Command) 
     assert sum(map(sum, found["confusion"])) == 2 * PLACES
     assert found["accuracy"] == 1.0  # of what it was trained on; it says so
     assert "trained on" in found["how"]
-    spoken = at_once("recognize", "evaluate", "--model", "mine", "--data", bars)
+    spoken = at_once("recognize", "evaluate", "--model", "mine", "--data", bars, "--report", "report.html")
     assert "recognizer   100.0% of 8 right" in spoken.out
+    assert "spin" in (trickline.folder / "report.html").read_text()
+    assert ".html" in at_once("recognize", "evaluate", "--model", "mine", "--data", bars, "--report", "r.pdf").sentence
 
 
 def test_name_the_events_of_a_video(

@@ -124,6 +124,10 @@ def evaluate(
     from core.recognize.datasets import read_dataset
     from core.recognize.learning import judge
 
+    if report:
+        from core.report.page import check_target
+
+        check_target(report)
     dataset = read_dataset(data)
     say(dataset.notes)
     with open_workspace() as workspace, bar(data.name) as progress:
@@ -131,7 +135,8 @@ def evaluate(
     if report:
         from core.recognize.report import write_report
 
-        write_report(report, judged)
+        with bar(report.name) as progress:
+            say(write_report(report, judged, model / "history.csv", progress=progress))
         say([f"Report written to {report} ({report.stat().st_size / 1e6:.1f} MB)."])
     if as_json:
         typer.echo(json.dumps(judged.to_json(), allow_nan=False))

@@ -36,6 +36,15 @@ def with_names(labels: Sequence[Interval], named: Sequence[Interval]) -> list[In
     return renamed
 
 
+def not_taken(labels: Sequence[Interval], named: Sequence[Interval]) -> list[Interval]:
+    """Those of the named moments whose name no label that stands for them has yet."""
+    return [
+        moment
+        for moment in named
+        if not any(label.label == moment.label and label.iou(moment) >= SAME_IOU for label in labels)
+    ]
+
+
 def names_csv(named: Mapping[str, Any]) -> str:
     """A row for each named moment: video, frames, seconds, label, probability, whether it is unsure, and then the
     probability of each class.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -13,7 +14,7 @@ from core.jobs import Job
 from core.label_palette import palette
 from core.pipeline import Look
 from core.recognize.dive_classes import dives_named
-from core.recognize.names_out import names_csv, with_names
+from core.recognize.names_out import names_csv, not_taken, with_names
 from core.recognize.shelf import Shelved
 from core.records import Session
 from pages.widgets import recognize
@@ -47,9 +48,10 @@ def trick_results(session: Session, look: Look, shelved: Shelved, job: Job, mome
         st.info("The tricks have changed since they were named: name them again.", icon=":material/update:")
     messages()
     desk = _desk(session, look)
-    _strip(desk, shelved, events)
+    left = not_taken(desk.intervals, [_interval(event) for event in events])
+    _strip(desk, shelved, events, left)
     _bench(session, look, desk, events)
-    lines = [_line(desk, shelved, event) for event in events]
+    lines = [_line(desk, shelved, event, _interval(event) in left) for event in events]
     header = ("Start", "End", "Frames", "Name", "Probability", "Or", "")
     table("recognize_named", header, lines, (2, 2, 2, 4, 2, 4, 2))
     dives = dives_named(named.get("classes", ()))
@@ -75,30 +77,28 @@ def _interval(event: Mapping[str, Any]) -> Interval:
     return Interval(event["start_frame"], event["end_frame"], event["label"])
 
 
-def _left(desk: Desk, events: Sequence[Mapping[str, Any]]) -> list[Interval]:
-    """Names that the labels do not have yet."""
-    named = [_interval(event) for event in events]
-    return [one for one in named if set(with_names(desk.intervals, [one])) != set(desk.intervals)]
+def _strip(desk: Desk, shelved: Shelved, events: Sequence[Mapping[str, Any]], left: Sequence[Interval]) -> None:
+    """How many are named and sure, and a click for all sure ones.
 
-
-def _strip(desk: Desk, shelved: Shelved, events: Sequence[Mapping[str, Any]]) -> None:
-    """How many are named and sure, and a click for all sure ones."""
-    sure = [event for event in events if not event["unsure"]]
+    Args:
+        left: names that the labels do not have yet.
+    """
+    sure = [_interval(event) for event in events if not event["unsure"]]
     words = [f"{count(len(events), 'trick')} named"]
     if len(sure) < len(events):
         words.append(f"{len(events) - len(sure)} unsure, marked with a question mark")
-    left = _left(desk, sure)
+    sure_left = [one for one in sure if one in left]
     with st.container(key="recognize_strip", horizontal=True, vertical_alignment="center", height=56, border=False):
         st.text(" · ".join(words))
-        if left:
-            label = f"Take over {len(left)} sure names" if len(left) > 1 else "Take over the sure name"
+        if sure_left:
+            label = f"Take over {len(sure_left)} sure names" if len(sure_left) > 1 else "Take over the sure name"
             st.button(
                 label,
                 key="recognize_take_all",
                 icon=":material/label:",
                 help="They become labels of the session.",
                 on_click=_take,
-                args=(desk, shelved, left),
+                args=(desk, shelved, sure_left),
             )
         before = st.session_state.get(_BEFORE)
         if before and before[:2] == (desk.session.id, desk.revision):
@@ -136,7 +136,7 @@ def _bench(session: Session, look: Look, desk: Desk, events: Sequence[Mapping[st
         truth=[Span(one.start_frame, one.end_frame, one.label) for one in desk.intervals],
         curves=curves(look),
         labels=[Label(style.name, style.colour, style.key) for style in styles],
-        show=st.session_state.get(_SHOW),
+        show=st.session_state.get(f"{_SHOW} {session.id}"),
         below=_BELOW_PX,
     )
 
@@ -153,15 +153,15 @@ def _ranked(event: Mapping[str, Any]) -> list[tuple[str, float]]:
     return sorted(event["probabilities"].items(), key=lambda one: -one[1])
 
 
-def _go(start: int, end: int) -> None:
-    shown: Show | None = st.session_state.get(_SHOW)
-    st.session_state[_SHOW] = Show((shown.serial if shown else 0) + 1, start, end, play=True, loop=True)
+def _go(session_id: str, start: int, end: int) -> None:
+    key = f"{_SHOW} {session_id}"
+    shown: Show | None = st.session_state.get(key)
+    st.session_state[key] = Show((shown.serial if shown else 0) + 1, start, end, play=True, loop=True)
 
 
-def _line(desk: Desk, shelved: Shelved, event: Mapping[str, Any]) -> Line:
+def _line(desk: Desk, shelved: Shelved, event: Mapping[str, Any], left: bool) -> Line:
     one = _interval(event)
     second = _ranked(event)[1:2]
-    left = _left(desk, [event])
     return Line(
         (
             *times(one, desk.pts_s)[1:3],
@@ -169,11 +169,11 @@ def _line(desk: Desk, shelved: Shelved, event: Mapping[str, Any]) -> Line:
             recognize.share(event["probability"]),
             " ".join(f"{name} {recognize.share(value)}" for name, value in second),
         ),
-        to_frames(one, desk.pts_s, _go),
+        to_frames(one, desk.pts_s, partial(_go, desk.session.id)),
         Button(
             "Take over" if left else "Taken over",
             _take,
-            (desk, shelved, left),
+            (desk, shelved, [one]),
             "It becomes a label of the session." if left else None,
             disabled=not left,
         ),
