@@ -27,6 +27,7 @@ class Check:
 def examine(workspace: Workspace) -> list[Check]:
     """Try every part for real; nothing is installed or changed."""
     from core.pose import backends, yolo
+    from core.recognize import outlines
 
     weights = backends.find_weights(workspace.home / "weights")
     parts: list[tuple[str, bool, Callable[[], str]]] = [
@@ -37,6 +38,9 @@ def examine(workspace: Workspace) -> list[Check]:
         ("OpenVINO", True, lambda: _imported("openvino")),
         ("Ultralytics", True, lambda: _installed("ultralytics", "requirements.txt")),
         ("YOLO weights", True, lambda: _yolo_weights(str(weights) if weights else None)),
+        ("hardware H.264", True, _hardware),
+        ("networks (Lightning)", True, lambda: _installed("pytorch-lightning", "requirements.txt")),
+        ("SAM 2 weights", True, lambda: f"{outlines.find_weights(workspace.home / 'weights')} (Apache-2.0)"),
         ("CUDA", True, lambda: _cuda(yolo.cuda_available())),
         ("studio (Streamlit)", True, lambda: _installed("streamlit", "requirements-light.txt")),
         ("W&B", True, lambda: _installed("wandb", "requirements-light.txt")),
@@ -68,6 +72,15 @@ def _ffmpeg() -> str:
     return executable()
 
 
+def _hardware() -> str:
+    from core.encoders import hardware
+
+    found = hardware()
+    if found is None:
+        raise UserError("no encoder of a graphics chip works here: x264 encodes")
+    return found
+
+
 def _movenet(workspace: Workspace) -> str:
     from core.pose.movenet import MoveNet
 
@@ -84,5 +97,5 @@ def _yolo_weights(found: str | None) -> str:
 
 def _cuda(available: bool) -> str:
     if not available:
-        raise UserError("no card that torch can use: YOLO runs on the processor")
+        raise UserError("no card that torch can use: networks run on the processor")
     return "torch sees a card"

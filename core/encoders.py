@@ -86,7 +86,7 @@ def _working(candidates: tuple[H264, ...]) -> H264 | None:
         if _works(candidate):
             log.info("clips can be encoded by %s", candidate.name)
             return candidate
-    log.warning("no hardware encoder works here: clips are encoded by %s", SOFTWARE.name)
+    log.info("no hardware encoder works here: clips are encoded by %s", SOFTWARE.name)
     return None
 
 

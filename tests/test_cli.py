@@ -27,7 +27,7 @@ from core.intervals import Interval, match
 from core.labels import read_labels
 from core.metrics import METRIC_COLUMNS, REASONS
 from core.reviews import Decision, decide
-from core.settings import ModelKind
+from core.settings import EXPORT_KINDS, Architecture, ModelKind
 from core.timecode import clock
 from core.workspace import Workspace
 from sample_data.make_session import Session
@@ -441,7 +441,12 @@ LOOKING = {"--pose", "--weights", "--stride"}
         ("detect", LOOKING | {"VIDEO", "--model", "--threshold", "--json"}),
         ("evaluate", LOOKING | {"--labels", "--events", "--json"}),
         ("convert", {"IN", "OUT", "--video"}),
-        ("export", {"VIDEO", "--events", "--out", "--mode"}),
+        ("export", {"VIDEO", "--events", "--out", "--mode", "--aspect", "--formats", "--preset", "--music", "--json"}),
+        ("recognize video", {"VIDEO", "--model", "--players", "--json"}),
+        ("recognize train", {"--data", "--arch", "--out", "--epochs", "--json"}),
+        ("recognize evaluate", {"--model", "--data", "--report", "--json"}),
+        ("serve", {"--model", "--host", "--port", "--max-mb", "--timeout"}),
+        ("cutout", {"VIDEO", "--click", "--out", "--background", "--weights"}),
         ("bench", LOOKING | {"VIDEO", "--json"}),
         ("doctor", set()),
         ("models get", {"NAME"}),
@@ -460,15 +465,30 @@ def test_help_tells_what_can_be_asked(command: str, options: set[str]) -> None:
     [
         ("run", ["auto|movenet|yolo", "exact|fast"]),
         ("train", ["|".join(FEATURE_SETS), "|".join(get_args(ModelKind))]),
+        ("export", ["source|9:16|4:5|1:1", ", ".join(EXPORT_KINDS)]),
+        ("recognize train", ["|".join(get_args(Architecture))]),
     ],
 )
 def test_help_tells_the_choices(command: str, values: list[str]) -> None:
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "250", "TERM": "dumb"})
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "400", "TERM": "dumb"})
     assert all(value in shown.output for value in values)
 
 
 def test_without_arguments_it_helps(trickline: Trickline) -> None:
     ran = trickline()
     assert (ran.code, ran.err) == (2, "")
-    for command in ("run", "process", "train", "detect", "evaluate", "convert", "export", "bench", "doctor", "models"):
+    for command in (
+        "run",
+        "process",
+        "train",
+        "detect",
+        "evaluate",
+        "convert",
+        "export",
+        "recognize",
+        "serve",
+        "bench",
+        "doctor",
+        "models",
+    ):
         assert f" {command} " in ran.out

@@ -61,7 +61,7 @@ def test_without_a_chip_the_wish_is_met_by_x264_and_said(
 ) -> None:
     """Whoever ticks the box on a machine without one still gets his clips, and learns why they take as long."""
     monkeypatch.setattr(encoders, "HARDWARE", (NO_CHIP,))
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         assert hardware() is None
         assert encoder_arguments("hardware") == SOFTWARE
         clip = cut(video, tmp_path / "clip.mp4")
