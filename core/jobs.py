@@ -35,15 +35,17 @@ from core.workspace import Workspace
 
 Kind = Literal["sample", "process", "train", "export", "learn", "name"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Lane = Literal["footage", "desk"]
+Lane = Literal["footage", "desk", "school"]
 
 LANES: dict[Lane, tuple[Kind, ...]] = {
-    "footage": ("sample", "process", "learn", "name"),
+    "footage": ("sample", "process", "name"),
     "desk": ("train", "export"),
+    "school": ("learn",),
 }
 """Each lane does one job at a time, in the order of their submission, beside the other lane. Footage is looked at for
 hours, by networks that take every core: two at once would both be slow, and an export must not wait for either. What is
-asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits."""
+asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits. A network may go to
+school for days, and new footage does not wait for it."""
 
 _WORKER = (sys.executable, "-P", "-m", "core.worker")
 _ROOT = Path(__file__).resolve().parents[1]

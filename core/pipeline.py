@@ -377,9 +377,17 @@ def skater(seen: Look) -> Skater:
 
 
 def find_skater(
-    video: Video, workspace: Workspace, progress: Progress | None = None, cancelled: Cancel | None = None
-) -> Skater:
+    video: Video,
+    workspace: Workspace,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+    *,
+    looking: bool = True,
+) -> Skater | None:
     """The skater as the workspace has him, or as he is seen now; nowhere if nobody is in the video.
+
+    Args:
+        looking: whether to look for him where nobody has yet; else there is None.
 
     Raises:
         UserError, Cancelled: as :func:`look`.
@@ -388,6 +396,8 @@ def find_skater(
     settings = workspace.settings(content)
     if any(session.id == content for session in workspace.sessions()):
         seen = kept(workspace.session_for(video.path), workspace, settings.guardrails)
+    if not (seen or looking):
+        return None
     try:
         return skater(seen or look(video.path, workspace, settings.pose, settings.guardrails, progress, cancelled))
     except NobodySeen:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.errors import UserError
-from core.intervals import Interval
+from core.intervals import Event, Interval
 from core.settings import ExportSettings, LearnSettings, TrainSettings
 from core.workspace import Workspace
 
@@ -180,31 +180,36 @@ def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
     """Export chosen tricks into ``clips/<session>`` of the workspace.
 
     Args:
-        arguments: ``session``, its id; ``events``, a list of ``[start_frame, end_frame, label]``; ``stars``, how well
-            each is liked, 0 to 5; ``settings``, a :class:`core.settings.ExportSettings`.
+        arguments: ``session``, its id; ``events``, a list of ``[start_frame, end_frame, label, confidence]``, the last
+            of them None where no detector found it; ``stars``, how well each is liked, 0 to 5; ``settings``, a
+            :class:`core.settings.ExportSettings`.
 
     Returns:
         As :meth:`core.export.Export.to_json`.
     """
     from core import pipeline
+    from core.export import check
     from core.export import export as write
     from core.video import Video
 
     session = workspace.session(arguments["session"])
-    events = [Interval(int(start), int(end), label) for start, end, label in arguments["events"]]
+    events = [
+        Interval(int(start), int(end), label) if confidence is None else Event(int(start), int(end), label, confidence)
+        for start, end, label, confidence in arguments["events"]
+    ]
     if not events:
         raise UserError(f"No trick of {session.name} was chosen: keep at least one.")
     settings = ExportSettings.model_validate(arguments["settings"])
     video = Video.open(session.path)
-    skater = (
-        pipeline.find_skater(video, workspace, report.progress, report.cancelled) if settings.wants_skater() else None
-    )
+    out = workspace.home / "clips" / session.id
+    check(video, events, out, settings)
+    skater = pipeline.find_skater(video, workspace, report.progress, report.cancelled, looking=settings.wants_skater())
     report.progress("exporting", 0.0)
     done = write(
         video,
         session.id,
         events,
-        workspace.home / "clips" / session.id,
+        out,
         settings,
         skater,
         dict(zip(events, arguments["stars"], strict=True)),
@@ -268,7 +273,7 @@ def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dic
         opened,
         workspace,
         workspace.settings(session.id).pose,
-        out=workspace.home / "clips" / session.id,
+        out=workspace.home / "clips" / session.id / arguments["recognizer"],
         progress=report.progress,
         cancelled=report.cancelled,
     )

@@ -278,6 +278,5 @@ with grid:
     draw_cards(kept, session, look, made_cards, card)
 with side.container(key="review_side"):
     draw_side(kept, session, look, picked, card, plans, settings)
-stars = {trick.kept: trick.stars for trick in listed}
-export_bar(kept, session, look.video, settings, wanted, stars, plans, below=bool(below))
+export_bar(kept, session, look.video, settings, wanted, listed, plans, below=bool(below))
 exports(session, kept)

@@ -261,9 +261,11 @@ def test_finished_clips_are_not_cut_again(footage: Video, tmp_path: Path) -> Non
     [
         (quick(clips=ClipSettings(clip_padding_s=0.2, merge_gap_s=0)), EVENTS),
         (quick(mode="fast"), EVENTS),
+        (quick(aspect="1:1"), EVENTS),
+        (quick(clips=ClipSettings(clip_padding_s=0.1, merge_gap_s=0, encoder="hardware")), EVENTS),
         (quick(), (Event(61, 75, "ollie", 0.75), *EVENTS[1:])),
     ],
-    ids=["padding", "mode", "events"],
+    ids=["padding", "mode", "shape", "encoder", "events"],
 )
 def test_another_plan_is_cut_anew(
     footage: Video, tmp_path: Path, other: tuple[ExportSettings, Sequence[Interval]]
@@ -319,11 +321,65 @@ def test_where_the_disk_is_full_in_the_middle_the_finished_clips_stay(footage: V
     assert not list(small_disk.glob(".*"))
 
 
-def test_missing_music_is_said_and_the_clips_stay(footage: Video, tmp_path: Path) -> None:
+def test_missing_music_is_said_before_the_work(footage: Video, tmp_path: Path) -> None:
     reel = ReelSettings(preset="short", target_s=4, replay=False, music=str(tmp_path / "song.mp3"))
     with pytest.raises(UserError, match=r"song\.mp3"):
         write(footage, EVENTS, tmp_path / "out", quick("clips", "reel", reel=reel))
-    assert len(list((tmp_path / "out").glob("*.mp4"))) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_exports_into_one_folder_know_each_other(footage: Video, tmp_path: Path) -> None:
+    """Two terminals, and the folder that both take by default."""
+    wait = True
+
+    def other() -> bool:
+        nonlocal wait
+        if wait:
+            wait = False
+            write(footage, EVENTS[1:], tmp_path, quick(name="b"))
+        return False
+
+    write(footage, EVENTS[:1], tmp_path, quick(name="a"), cancelled=other)
+    assert names_in(tmp_path) == ["Park-day_export.json", "a.mp4", "b.mp4"]
+    for name, events in (("a", EVENTS[:1]), ("b", EVENTS[1:])):
+        before = (tmp_path / f"{name}.mp4").stat().st_mtime_ns
+        write(footage, events, tmp_path, quick(name=name))
+        assert (tmp_path / f"{name}.mp4").stat().st_mtime_ns == before
+    assert len(names_in(tmp_path)) == 3
+
+
+def test_what_an_older_version_exported_is_made_anew_in_its_place(footage: Video, tmp_path: Path) -> None:
+    done = write(footage, EVENTS, tmp_path, quick())
+    assert done.manifest
+    old = json.loads(done.manifest.read_text())
+    old["trickline_export"] = 1
+    del old["begun"]
+    for file in old["files"]:
+        del file["plan"]["encoder"]
+    done.manifest.write_text(json.dumps(old))
+    before = names_in(tmp_path)
+    again = write(footage, EVENTS, tmp_path, quick())
+    assert names_in(tmp_path) == before
+    assert told(again)["trickline_export"] > 1
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name"), [(("poster", "contact"), "{session}_contact"), (("clips", "reel"), "{session}_reel")]
+)
+def test_a_clip_never_takes_the_name_of_an_overview(
+    footage: Video, tmp_path: Path, kinds: tuple[ExportKind, ...], name: str
+) -> None:
+    settings = quick(*kinds, name=name, reel=SMALL_REEL)
+    with pytest.raises(UserError, match="Two files would be called"):
+        write(footage, EVENTS[:1], tmp_path / "out", settings)
+
+
+def test_a_table_names_the_clips_as_they_are_called(footage: Video, tmp_path: Path) -> None:
+    (tmp_path / "trick-1.mp4").write_text("mine")
+    done = write(footage, EVENTS, tmp_path, quick("clips", "csv", name="trick-{index}"))
+    rows = (tmp_path / "Park-day.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [Path(clip.name).stem for clip in done.clips]
+    assert done.clips[0].name != "trick-1.mp4"
 
 
 def test_what_a_killed_export_left_is_known_as_its_own(footage: Video, tmp_path: Path) -> None:

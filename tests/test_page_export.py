@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,10 +163,26 @@ def test_what_cannot_go_together_is_said_and_not_exported(studio_workspace: Work
     """Another tab, the framing desk or the command line may leave a fast crop."""
     chosen(studio_workspace, framing={"aspect": "1:1"}, clips={"mode": "fast"})
     app = page()
+    for _ in range(100):  # until the preview, which is the cropped clip all the same, was made
+        if not any("Preparing the clip" in one.value for one in app.caption):
+            break
+        time.sleep(0.1)
+        again(app)
+    assert not app.exception
     assert "A fast clip is a copy and cannot be cropped" in words(app).replace("\\", "")
     assert app.button(key="review_export").disabled
     assert not app.radio(key="review_mode").disabled
     app.radio(key="review_mode").set_value("exact")
+    assert not again(app).button(key="review_export").disabled
+
+
+def test_the_stars_asked_for_count_at_once(studio_workspace: Workspace) -> None:
+    """Nothing has five stars, so nothing is left to export; and with any number all of it is."""
+    app = page()
+    app.selectbox(key="review_min_stars").set_value(5)
+    assert "Everything is left out" in words(again(app))
+    assert app.button(key="review_export").disabled
+    app.selectbox(key="review_min_stars").set_value(0)
     assert not again(app).button(key="review_export").disabled
 
 

@@ -132,7 +132,9 @@ def test_one_click_exports_all(studio_workspace: Workspace) -> None:
     again(app)
     (job,) = jobs.jobs(studio_workspace, session.id)
     assert job.kind == "export"
-    assert job.arguments["events"] == [[e.start_frame, e.end_frame, e.label] for e in events(studio_workspace)]
+    exported = job.arguments["events"]
+    assert [row[:3] for row in exported] == [[e.start_frame, e.end_frame, e.label] for e in events(studio_workspace)]
+    assert all(0.5 <= confidence <= 1 for *_, confidence in exported)
     assert job.arguments["stars"] == [0] * len(events(studio_workspace))
     assert job.arguments["settings"] == ExportSettings().model_dump(mode="json")
 
@@ -155,7 +157,7 @@ def test_what_only_a_lower_threshold_finds_is_asked_about(studio_workspace: Work
     app.button(key="review_export").click()
     again(app)
     (job,) = jobs.jobs(studio_workspace)
-    assert not places & {(start, end) for start, end, _ in job.arguments["events"]}
+    assert not places & {(start, end) for start, end, *_ in job.arguments["events"]}
 
 
 def test_what_is_kept_below_the_threshold_is_a_trick_like_any_other(studio_workspace: Workspace) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from core.errors import Cancelled, UserError
 from core.recognize.augment import copied, copies_wanted, recoloured, write_augmented
 from core.recognize.clips_data import Clips, Looks, Pick, TrainingOrder
 from core.recognize.frames import read_frames
-from core.recognize.samples import ClipDataset, ClipSample
+from core.recognize.samples import ClipDataset, ClipSample, Track
 from core.recognize.sampling import chosen, frame_count
 from core.recognize.settings import AugmentSettings
 from core.video import Video
@@ -41,13 +43,22 @@ def test_frames_stay_inside_and_in_order(scheme: str, length: int, frames: int) 
 
 
 def test_what_each_scheme_takes_when_nothing_is_left_to_chance() -> None:
-    assert chosen("window", 20, 4).tolist() == [8, 9, 10, 11]
-    assert chosen("window", 20, 4, stride=3).tolist() == [5, 8, 11, 14]
+    assert chosen("window", 6, 4).tolist() == [1, 2, 3, 4]
+    assert chosen("window", 20, 4).tolist() == [2, 7, 12, 17]
+    assert chosen("window", 20, 4, stride=6).tolist() == [1, 7, 13, 19]
     assert chosen("window", 3, 5).tolist() == [0, 1, 2, 2, 2], "a short moment repeats its last frame"
     assert chosen("segments", 20, 4).tolist() == [2, 7, 12, 17]
     assert chosen("even", 20, 4).tolist() == [0, 6, 13, 19]
     with pytest.raises(ValueError, match="without a frame"):
         chosen("even", 0, 4)
+
+
+def test_a_window_reaches_over_all_of_a_long_moment() -> None:
+    for seed in (None, *range(20)):
+        which = chosen("window", 150, 16, rng=None if seed is None else np.random.default_rng(seed))
+        assert set(np.diff(which)) == {9}
+        assert which[0] < 15
+        assert which[-1] >= 135
 
 
 def test_training_takes_other_frames_of_each_segment() -> None:
@@ -143,9 +154,8 @@ def test_copies_on_disk_are_marked_grouped_and_carried_on(squares: ClipDataset, 
     copies = write_augmented(
         squares.samples, tmp_path, AugmentSettings(rare_below=4), size=64, progress=lambda _, done: told.append(done)
     )
-    assert [copy.path.name for copy in copies] == [
-        "right-00000-copy1.mp4", "right-00001-copy1.mp4", "left-00002-copy1.mp4", "left-00003-copy1.mp4",
-    ]  # fmt: skip
+    for copy, start in zip(copies, ("right-00000", "right-00001", "left-00002", "left-00003"), strict=True):
+        assert re.fullmatch(rf"{start}-[0-9a-f]{{12}}-copy1\.mp4", copy.path.name)
     assert [(c.label, c.group, c.part) for c in copies] == [(s.label, s.group, "train") for s in squares.samples]
     assert told == [0.25, 0.5, 0.75, 1.0]
     assert len(kept) == 2
@@ -154,6 +164,24 @@ def test_copies_on_disk_are_marked_grouped_and_carried_on(squares: ClipDataset, 
     assert (video.info.width, video.info.height, video.n_frames, float(video.info.average_rate)) == (64, 64, 10, 25.0)
     whole = read_frames(squares.samples[0], 10, (64, 64))
     assert np.abs(read_frames(copies[0], 10, (64, 64)).astype(int) - whole).mean() > 2
+
+
+def test_a_copy_is_never_taken_for_one_of_other_frames_or_settings(squares: ClipDataset, tmp_path: Path) -> None:
+    sample, settings = squares.samples[0], AugmentSettings(rare_below=2)
+    boxes = Track(np.array([0]), np.array([[0.1, 0.1, 0.9, 0.9]]))
+    asked: list[tuple[ClipSample, AugmentSettings, int]] = [
+        (sample, settings, 1),
+        (replace(sample, path=squares.samples[1].path), settings, 1),
+        (replace(sample, start_frame=2), settings, 1),
+        (replace(sample, end_frame=5), settings, 1),
+        (replace(sample, track=boxes), settings, 1),
+        (sample, settings.model_copy(update={"rotate_deg": 3.0}), 1),
+        (sample, settings, 2),
+    ]
+    made = [write_augmented([one], tmp_path, how, size=32, seed=seed)[0].path for one, how, seed in asked]
+    assert len({path.read_bytes() for path in made}) == len(set(made)) == len(asked)
+    more = write_augmented([sample], tmp_path, AugmentSettings(rare_below=3), size=32, seed=1)
+    assert more[0].path == made[0], "more copies leave the first as it is"
 
 
 def test_a_label_cannot_lead_a_copy_out_of_its_folder(squares: ClipDataset, tmp_path: Path) -> None:

@@ -134,16 +134,17 @@ def test_a_whole_picture_keeps_its_aspect_or_is_stretched(
 
 
 @pytest.mark.parametrize("size", [20, 40, 100, (40, 80), (80, 40)])
-def test_the_window_follows_the_box_without_distortion(balls: Path, size: int | tuple[int, int]) -> None:
+def test_the_window_follows_the_box_and_is_stretched_as_whole_pictures_are(
+    balls: Path, size: int | tuple[int, int]
+) -> None:
     pictures = read_frames(ClipSample(balls, "ollie", "park", 6, 15, track=around_ball()), [6, 9, 15], size, margin=0.5)
     width, height = (size, size) if isinstance(size, int) else size
     assert pictures.shape == (3, height, width, 3)
     inside = pictures[..., 0] > 160
-    # The box is 20 pixels and the window 40 on its shorter side, so that half of that side is ball.
-    half = min(width, height) // 2
+    # The box has 20 pixels and the window 40, so that half of either side is ball.
     for seen in inside:
-        assert seen.any(axis=0).sum() == pytest.approx(half, abs=max(2, half // 10))
-        assert seen.any(axis=1).sum() == pytest.approx(half, abs=max(2, half // 10))
+        assert seen.any(axis=0).sum() == pytest.approx(width / 2, abs=max(2, width // 20))
+        assert seen.any(axis=1).sum() == pytest.approx(height / 2, abs=max(2, height // 20))
         rows, columns = np.nonzero(seen)
         assert (rows.mean() + 0.5, columns.mean() + 0.5) == pytest.approx((height / 2, width / 2), abs=1)
     # Red, green and blue in this order.
@@ -173,10 +174,19 @@ def test_the_window_stays_in_the_picture_and_the_size_is_one_for_all(balls: Path
 
 def test_a_window_larger_than_the_picture_goes_on_with_its_edge(balls: Path) -> None:
     sample = ClipSample(balls, "ollie", "park", track=Track(np.array([0]), np.array([[0.0, 0.0, 1.0, 1.0]])))
-    picture = read_frames(sample, [0], 100, margin=0)[0]
+    picture = read_frames(sample, [0], 100, margin=0.25)[0]
     np.testing.assert_allclose(picture[:20], 60, atol=3)
     np.testing.assert_allclose(picture[-20:], 60, atol=3)
     assert (picture[..., 0] > 160).any()
+
+
+def test_a_window_of_the_whole_picture_is_the_whole_picture(balls: Path) -> None:
+    everything = ClipSample(balls, "ollie", "park", track=Track(np.array([0]), np.array([[0.0, 0.0, 1.0, 1.0]])))
+    cut, whole = (
+        read_frames(sample, [0, 9], 50, margin=0) if sample.track else read_frames(sample, [0, 9], (50, 50))
+        for sample in (everything, ClipSample(balls, "ollie", "park"))
+    )
+    assert np.abs(cut.astype(int) - whole).mean() < 1
 
 
 ## What is wrong with a file

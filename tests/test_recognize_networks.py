@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import UserError
+from core.recognize.loading import check_torch
 from core.recognize.memory import out_of_memory
 from core.recognize.networks import NAMES, Architecture, architecture
 from core.recognize.weights import begin, read_state
@@ -147,6 +149,23 @@ def test_without_a_net_the_message_comes_soon(
         begin(_tiny(kind), kind, "pretrained")
 
 
+def test_only_timesformer_needs_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "core.recognize.loading.find_spec", lambda name: None if name == "transformers" else find_spec(name)
+    )
+    check_torch()
+    check_torch("tsn")
+    with pytest.raises(UserError, match="TimeSformer needs the package transformers: install"):
+        check_torch("timesformer")
+
+
+def test_everything_of_a_network_is_among_its_weights(kind: Architecture) -> None:
+    # A network is built without memory and then filled: what is not among the weights would be left as it comes.
+    network = _tiny(kind)
+    named = {name for name, _ in (*network.named_parameters(), *network.named_buffers())}
+    assert named == set(network.state_dict())
+
+
 def test_sizes_that_do_not_exist_or_cannot_be_are_refused() -> None:
     with pytest.raises(UserError, match="TSN has no size 'depth': it has blocks"):
         architecture("tsn").build(2, {"depth": 50})
@@ -154,6 +173,9 @@ def test_sizes_that_do_not_exist_or_cannot_be_are_refused() -> None:
         architecture("r2plus1d").build(2, {"blocks": []})
     with pytest.raises(UserError, match="TimeSformer cannot be built"):
         architecture("timesformer").build(2, {"heads": 7})
+    for sizes in ({"layers": 33}, {"width": 4096}, {"layers": 4096}):
+        with pytest.raises(UserError, match="TimeSformer cannot be built"):
+            architecture("timesformer").build(2, sizes)
     with pytest.raises(UserError, match="There is no network 'os': choose one of"):
         architecture("os")
 

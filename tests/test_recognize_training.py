@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,11 +20,17 @@ import torch
 from safetensors.torch import load_file
 
 from core.errors import Cancelled, UserError
-from core.recognize.checkpoints import load_recognizer
+from core.recognize.checkpoints import Card, Recognizer, load_recognizer
+from core.recognize.history import mean_loss
+from core.recognize.light.baselines import colour_histograms
+from core.recognize.loading import open_recognizer
 from core.recognize.networks import architecture
 from core.recognize.samples import ClipDataset, ClipSample, Part
 from core.recognize.settings import AugmentSettings, RecognizeSettings
 from core.recognize.training import train
+from core.recognize.videos import MOST, Videos
+from core.video import Video
+from core.workspace import Workspace
 from tests.conftest import ROOT
 from tests.moments import LEFT, RIGHT, dataset_of
 
@@ -148,11 +155,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(moving: Clip
     assert carried.history == whole.history
     for name in ("model.safetensors", "recognizer.json", "history.csv"):
         assert (broken / name).read_bytes() == (unbroken / name).read_bytes(), name
-    states = [torch.load(folder / "last.ckpt", weights_only=True) for folder in (broken, unbroken)]
-    for name, weight in states[0]["state_dict"].items():
-        assert torch.equal(weight, states[1]["state_dict"][name]), name
     again = train(dataset, _parts(dataset, 3), settings, broken)
-    assert again.history == whole.history, "what has ended is not trained on"
+    assert (again.history, again.best, again.notes) == (whole.history, whole.best, whole.notes)
+    assert not list(tmp_path.rglob("last.ckpt")), "what has ended needs nothing to go on from"
 
 
 def test_cancelled_between_batches_and_carried_on_later(coloured: ClipDataset, tmp_path: Path) -> None:
@@ -185,6 +190,76 @@ def test_the_folder_says_what_it_holds(coloured: ClipDataset, tmp_path: Path) ->
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [1, 2]
     assert float(rows[0]["lr"]) > float(rows[1]["lr"]) == pytest.approx(0)
+
+
+def test_the_card_tells_how_sure_and_how_long(moving: ClipDataset, tmp_path: Path) -> None:
+    parts = _parts(moving, 3)
+    train(moving, parts, _settings("r2plus1d", frames=6), tmp_path)
+    recognizer = load_recognizer(tmp_path, "cpu")
+    card = recognizer.card
+    assert card.clip_s == pytest.approx(10 / 25, abs=0.01)  # ten frames, 25 a second
+    probabilities = recognizer.predict(parts["val"]).astype(np.float64)
+    assert card.unsure_below == pytest.approx(np.quantile(probabilities.max(1), 0.1), abs=1e-3)
+    assert open_recognizer(tmp_path, Workspace(tmp_path / "home"), "cpu").unsure_below == card.unsure_below > 0
+    plain = Recognizer(card.model_copy(update={"slope": 1.0}), recognizer._network, "cpu")
+    logits = np.log(plain.predict(parts["val"]).astype(np.float64))
+    truth = recognizer.numbers([sample.label for sample in parts["val"]])
+    rows = np.arange(len(truth))
+
+    def loss(slope: float) -> float:
+        odds = np.exp(slope * logits)
+        return float(-np.log((odds / odds.sum(1, keepdims=True))[rows, truth]).mean())
+
+    assert loss(card.slope) == pytest.approx(-np.log(probabilities[rows, truth]).mean(), abs=1e-3)
+    assert loss(card.slope) <= min(map(loss, np.geomspace(0.05, 4.4, 60))) + 1e-4
+    old = card.model_dump(exclude={"slope", "unsure_below", "clip_s"})
+    assert Card.model_validate(old).slope == 1.0, "cards of before are read"
+
+
+def test_the_training_loss_is_that_of_all_clips_alike(coloured: ClipDataset, tmp_path: Path) -> None:
+    """Five clips in batches of four: the last one alone weighs no more than each of the others."""
+    parts = _parts(coloured, 3)
+    parts["train"] = parts["train"][:5]
+    still = _settings("tsn", frames=2, size=16, epochs=1, balance="none", lr=1e-12, config={"dropout": 0})
+    losses = {}
+    for batch in (4, 5):
+        settings = still.model_copy(update={"batch": batch, "config": {**architecture("tsn").tiny, "dropout": 0}})
+        losses[batch] = train(coloured, parts, settings, tmp_path / str(batch)).history[0].train_loss
+    assert all(np.isfinite(loss) for loss in losses.values())
+    assert mean_loss([(1.0, 8.0), (4.0, 1.0)]) == pytest.approx(12 / 9)
+    assert np.isnan(mean_loss([]))
+
+
+def test_a_video_is_opened_once_for_the_moments_in_a_row_that_are_of_it(
+    coloured: ClipDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(coloured, _parts(coloured), _settings("r2plus1d", frames=2, size=16, epochs=1), tmp_path)
+    recognizer, opened, really = load_recognizer(tmp_path, "cpu"), list[Path](), Video.open
+    monkeypatch.setattr(Video, "open", lambda path: opened.append(path) or really(path))
+    one, other, *more = coloured.samples
+    moments = [replace(sample, start_frame=start, end_frame=start + 3) for start in range(4) for sample in (one, other)]
+    recognizer.predict(moments, batch=3)
+    assert opened == [one.path, other.path]
+    opened.clear()
+    colour_histograms(moments)
+    assert opened == [one.path, other.path]
+    held = Videos()
+    for sample in [one, *more[:MOST], one]:
+        held.open(sample.path)
+    assert opened.count(one.path) == 2, "only the last few are kept"
+
+
+def test_a_card_that_asks_for_terabytes_gets_none(
+    coloured: ClipDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(coloured, _parts(coloured), _settings("r2plus1d", frames=2, size=16, epochs=1), tmp_path)
+    card = json.loads((tmp_path / "recognizer.json").read_text())
+    vast = {"architecture": "timesformer", "config": {"patch": 1, "width": 1280, "heads": 16, "layers": 32}}
+    (tmp_path / "recognizer.json").write_text(json.dumps({**card, **vast, "size": 1024, "frames": 128}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="does not hold the network that recognizer.json"):
+        load_recognizer(tmp_path, "cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KB; its weights are 8 GB
 
 
 def test_patience_ends_a_training_that_gets_no_better(coloured: ClipDataset, tmp_path: Path) -> None:

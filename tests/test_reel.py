@@ -7,9 +7,11 @@ the numbers can be read back from them.
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,15 @@ import pytest
 from numpy.typing import NDArray
 
 from core import ffmpeg
+from core.clips import plan_clips
 from core.errors import Cancelled, UserError
 from core.framing import Aspect
 from core.framing.crop import CropPath
 from core.intervals import Interval
 from core.reel import PRESETS, Margins, Moment, Preset, Reel, make_reel
-from core.reel.choose import choose
-from core.settings import ReelSettings
+from core.reel.choose import Choice, choose
+from core.reel.sound import measure
+from core.settings import ClipSettings, ReelOrder, ReelSettings, Transition
 from core.video import Video
 from tests.numbered import CROP, HEIGHT, WIDTH, Footage, frame_numbers, heard_sound, number_on, steps, write_footage
 
@@ -257,6 +261,143 @@ def test_the_presets_are_what_the_places_take() -> None:
     assert {48000 % preset.fps for preset in PRESETS.values()} == {0}
 
 
+def slowly(
+    video: Video, moments: Sequence[Moment], settings: ReelSettings, preset: Preset, padding_s: float
+) -> tuple[list[tuple[object, ...]], list[int]]:
+    """What :func:`choose` is to find, word for word: every reel is put together anew until one is short enough."""
+    fps, last_frame = preset.fps, video.n_frames - 1
+    longest_s = min(limit for limit in (settings.target_s, preset.longest_s, 1e9) if limit is not None)
+
+    def timed(shown: Interval, matters: Interval, slower: int) -> list[int]:
+        begin_s, end_s = float(video.pts_s[shown.start_frame]), video.end_of(shown.end_frame)
+        frames = max(1, round((end_s - begin_s) * fps * slower))
+        before = int((float(video.pts_s[matters.start_frame]) - begin_s) * fps * slower + 1e-6)
+        after = int((end_s - video.end_of(matters.end_frame)) * fps * slower + 1e-6)
+        before = min(before, frames - 1)
+        return [slower, frames, before, min(after, frames - 1 - before)]
+
+    def reel(kept: list[Moment], replayed: list[Moment], padding: float) -> tuple[list[Any], list[int]]:
+        in_time = sorted(kept, key=lambda one: one.trick)
+        plans = [plan_clips([one.trick], video, ClipSettings(clip_padding_s=padding))[0] for one in in_time]
+        ends = [[plan.start_frame, plan.end_frame] for plan in plans]
+        for n, (one, other) in enumerate(pairwise(in_time)):
+            end, start = min(one.trick.end_frame, last_frame), other.trick.start_frame
+            ends[n][1] = min(ends[n][1], max((end + start) // 2, end))
+            ends[n + 1][0] = max(ends[n + 1][0], min((end + start) // 2 + 1, start))
+        segments: list[Any] = []
+        if settings.title:
+            air = kept[0].air.pad(0, 0, last_frame)
+            middle = (air.start_frame + air.end_frame) // 2
+            segments.append(("title", kept[0], 0, Interval(middle, middle), 1, 2 * fps, 2 * fps // 3, 2 * fps // 3))
+        for number, one in enumerate(in_time if settings.order == "time" else kept, 1):
+            shown = Interval(*ends[in_time.index(one)])
+            segments.append(("trick", one, number, shown, *timed(shown, one.trick.pad(0, 0, last_frame), 1)))
+            if one in replayed:
+                air = one.air.pad(0, 0, last_frame)
+                first = video.frame_at(float(video.pts_s[air.start_frame]) - 0.25)
+                shown = Interval(first, video.frame_at(video.end_of(air.end_frame) + 0.25))
+                rate = shown.frames / (video.end_of(shown.end_frame) - float(video.pts_s[first]))
+                slower = min(4, max(3, round(rate / fps))) if rate >= 0.99 * 90 else 3
+                segments.append(("replay", one, number, shown, *timed(shown, air, slower)))
+        rooms = [min(round(0.4 * fps), one[7], other[6]) for one, other in pairwise(segments)]
+        return segments, [room if settings.transition == "fade" and room >= 3 else 0 for room in rooms]
+
+    def frames(found: tuple[list[Any], list[int]]) -> int:
+        return sum(segment[5] for segment in found[0]) - sum(found[1])
+
+    best = sorted(moments, key=lambda one: one.rank)
+    counts = [(len(best), n) for n in range(len(best), 0, -1)] if settings.replay else []
+    for kept, replayed in [*counts, *((n, 0) for n in range(len(best), 0, -1))]:
+        found = reel(best[:kept], best[:replayed], padding_s)
+        if frames(found) <= longest_s * fps:
+            return found
+        fits_s, too_long_s = min(padding_s, 0.5), padding_s
+        found = reel(best[:kept], best[:replayed], fits_s)
+        if frames(found) <= longest_s * fps:
+            while too_long_s - fits_s > 0.5 / fps:
+                middle_s = (fits_s + too_long_s) / 2
+                better = reel(best[:kept], best[:replayed], middle_s)
+                if frames(better) <= longest_s * fps:
+                    found, fits_s = better, middle_s
+                else:
+                    too_long_s = middle_s
+            return found
+    return found
+
+
+def told_of(choice: Choice) -> tuple[list[tuple[object, ...]], list[int]]:
+    segments: list[tuple[object, ...]] = [
+        (one.kind, one.moment, one.number, one.shown, one.slower, one.frames, one.before, one.after)
+        for one in choice.segments
+    ]
+    return segments, list(choice.fades)
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Video:
+    """About 100 frames a second, of which some are missing."""
+    path = tmp_path_factory.mktemp("uneven") / "uneven.mp4"
+    ticks = np.cumsum(np.random.default_rng(5).choice([128, 128, 128, 640], 400)).tolist()
+    write_footage(Footage(path.name, ticks, Fraction(1, 15360), Fraction(60), sound_s=None), path)
+    return Video.open(path)
+
+
+@pytest.mark.parametrize("transition", ["cut", "fade"])
+@pytest.mark.parametrize("order", ["time", "stars"])
+def test_the_search_finds_what_trying_every_reel_finds(
+    video: Video, uneven: Video, transition: Transition, order: ReelOrder
+) -> None:
+    random = np.random.default_rng(11)
+    shortened = 0
+    for trial in range(60):
+        footage = (video, uneven)[trial % 2]
+        moments = []
+        for number in range(random.integers(1, 7)):
+            start = int(random.integers(0, footage.n_frames))
+            end = start + int(random.choice([0, 3, 30]))
+            air = start + int(random.integers(0, min(end, footage.n_frames - 1) - start + 1))
+            sure = None if number % 2 else float(random.random())
+            moments.append(
+                Moment(Interval(start, end, f"trick {number}"), int(random.integers(0, 6)), sure, Interval(air, end))
+            )
+        settings = ReelSettings(
+            order=order,
+            transition=transition,
+            title=("", "Sunday")[trial // 2 % 2],
+            replay=bool(random.random() < 0.6),
+            target_s=float(random.uniform(0.1, 15)),
+        )
+        padding_s = float(random.choice([0.0, 0.2, 0.8, 2.0]))
+        choice = choose(footage, moments, settings, SMALL, padding_s)
+        assert told_of(choice) == slowly(footage, moments, settings, SMALL, padding_s)
+        shortened += bool(choice.notes)
+    assert 10 < shortened < 60
+
+
+def test_a_faded_reel_may_be_shorter_with_one_trick_more(video: Video) -> None:
+    """It takes two fades instead of one from the padding, so that fewer tricks are not always what is short enough."""
+    moments = [moment(50, 59, stars=5), moment(109, 118, stars=4), moment(84, 84, stars=3)]
+
+    def found(target_s: float | None, some: list[Moment]) -> Choice:
+        settings = ReelSettings(replay=False, transition="fade", target_s=target_s)
+        return choose(video, some, settings, SMALL, 1.0)
+
+    three, two = found(None, moments), found(None, moments[:2])
+    assert three.frames < two.frames
+    assert found(three.frames / 30, moments) == three
+
+
+def test_hundreds_of_tricks_are_chosen_from_at_once(drawn: Callable[..., Video]) -> None:
+    """The page asks again with every change of a setting."""
+    video = drawn("long.mp4", n=600, sound_s=None)
+    moments = [moment(n, n + 1, stars=n % 6) for n in range(0, 590)]
+    settings = ReelSettings(title="Sunday", transition="fade", target_s=10)
+    began_s = time.process_time()
+    choice = choose(video, moments, settings, SMALL, 2.0)
+    assert time.process_time() - began_s < 2
+    assert choice.frames <= 300
+
+
 ## Fades and slow motion
 
 
@@ -437,6 +578,21 @@ def test_music_is_quieter_where_the_footage_is_loud(tmp_path: Path) -> None:
     assert under < 0.5 * alone
     assert after == pytest.approx(alone, rel=0.4)  # it is back, and has begun anew
     assert np.abs(samples[-480:]).max() < 0.1 * np.abs(samples).max()  # and has faded out
+
+
+def test_music_in_eight_channels_is_as_loud_as_in_two(video: Video, tmp_path: Path) -> None:
+    """Surround sound becomes stereo in a reel, so its loudness is that of the stereo; as it is here it is too quiet to be
+    heard beneath the footage."""
+    surround, stereo = tmp_path / "surround.wav", tmp_path / "stereo.wav"
+    channels = "|".join(f"0.005*sin({hz}*2*PI*t)" for hz in (300, 500, 400, 60, 700, 900, 1100, 1300))
+    ffmpeg.run(["-f", "lavfi", "-i", f"aevalsrc='{channels}':s=48000:d=5:c=7.1", "-c:a", "pcm_f32le", str(surround)], 1)
+    ffmpeg.run(["-i", str(surround), "-ac", "2", str(stereo)], 1)
+    assert measure(["-i", str(surround)]).lufs == pytest.approx(loudness(stereo)[0], abs=0.1)
+    heard = []
+    for music in (surround, stereo):
+        settings = PLAIN.model_copy(update={"music": str(music)})
+        heard.append(heard_sound(reel_of(video, [moment(30, 120)], tmp_path, settings).path)[1])
+    assert np.abs(heard[0] - heard[1]).max() < 0.02 * np.abs(heard[1]).max()
 
 
 def test_a_reel_without_any_sound_has_a_silent_track(drawn: Callable[..., Video], tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_footage_that_is_gone(studio_workspace: Workspace, session: Session, kin
     shutil.copy(session.video, moved)
     record = studio_workspace.session_for(moved)
     moved.unlink()
-    arguments = {"session": record.id, "events": [[1, 2, "trick"]], "stars": [0], "settings": {}}
+    arguments = {"session": record.id, "events": [[1, 2, "trick", None]], "stars": [0], "settings": {}}
     with pytest.raises(UserError, match=r"moved\.mp4"):
         tasks.TASKS[kind](studio_workspace, arguments, Watching())
 
@@ -295,7 +295,7 @@ def test_what_cannot_be_trained_on(studio_workspace: Workspace, record: Record, 
 
 
 def test_exported_clips(studio_workspace: Workspace, session: Session, record: Record) -> None:
-    events = [[one.start_frame, one.end_frame, "ollie"] for one in session.intervals]
+    events = [[one.start_frame, one.end_frame, "ollie", 0.75] for one in session.intervals]
     settings = ExportSettings(
         kinds=("clips", "csv"),
         clips=ClipSettings(merge_gap_s=0, clip_padding_s=0.5),
@@ -318,6 +318,7 @@ def test_exported_clips(studio_workspace: Workspace, session: Session, record: R
         assert video.info.duration_s == pytest.approx(clip["end_s"] - clip["start_s"], abs=0.05)
         assert video.info.width == video.info.height
     first, second = (file for file in made["files"] if file["kind"] == "clips")
+    assert first["confidence"] == 0.75
     assert first["crop"]["x"][0] == 0 < second["crop"]["x"][0]  # only the first was led to the left by hand
     [table] = (Path(file["path"]) for file in made["files"] if file["kind"] == "csv")
     assert "5" in table.read_text().splitlines()[1].split(",")

@@ -69,8 +69,8 @@ def export(
 ) -> None:
     """Cut the clips of known events, and make a reel, pictures and lists for video editors of them."""
     from core import pipeline
-    from core.clips import plan_clips
     from core.content import content_id
+    from core.export import check
     from core.export import export as write
     from core.video import Video
 
@@ -94,10 +94,12 @@ def export(
     )
     opened = Video.open(video)
     wanted = pipeline.labels_for(events, opened, may_be_empty=True)
+    plans, _ = check(opened, wanted, out.absolute(), settings)
     if mode == "fast" and "clips" in settings.kinds and not as_json:
-        say(early_starts(opened, plan_clips(wanted, opened, settings.clips)))
+        say(early_starts(opened, plans))
     with open_workspace() as workspace, bar(video.name) as progress:
-        skater = pipeline.find_skater(opened, workspace, progress) if wanted and settings.wants_skater() else None
+        looking = settings.wants_skater() and bool(wanted)
+        skater = pipeline.find_skater(opened, workspace, progress, looking=looking)
         telling = (lambda share: progress("exporting", share)) if progress else None
         done = write(opened, content_id(opened.path), wanted, out, settings, skater, progress=telling)
     if as_json:

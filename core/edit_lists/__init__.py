@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.atomic import atomic_path
-from core.clips import ClipPlan
+from core.clips import ClipPlan, clip_name
 from core.edit_lists import edl, fcpxml, ffmetadata, losslesscut, otio, table, xmeml, youtube
 from core.edit_lists.timeline import Entry, Format, Found, Selection, one_line
 from core.errors import UserError
@@ -63,6 +63,7 @@ def write_edit_list(
     path: str | Path,
     *,
     stars: Mapping[Interval, int] | None = None,
+    names: Sequence[str] | None = None,
     media_path: str | Path | None = None,
 ) -> EditList:
     """Write tricks of one video as a list for an editor. The file appears whole or not at all; an older one goes.
@@ -74,6 +75,7 @@ def write_edit_list(
         video: the footage, which still has to be there.
         path: where to; missing folders are made.
         stars: how good events are, 0 to 5, where that was said; 0 is none said.
+        names: of the exported clips, without their endings; :func:`core.clips.clip_name`'s if None.
         media_path: where the editor finds the video, if not at ``video.path``.
 
     Raises:
@@ -85,12 +87,17 @@ def write_edit_list(
         raise UserError(f"{path} is the footage itself: choose another name or folder for the list.")
     if not clips:
         raise UserError(f"No tricks of {video.path.name} were chosen, so there is nothing to write: choose some first.")
-    document = _FORMATS[format].compose(
-        Selection(video, media, tuple(_entry(clip, video, stars or {}) for clip in clips))
-    )
+    entries = tuple(_entry(clip, video, stars or {}) for clip in clips)
+    document = _FORMATS[format].compose(Selection(video, media, entries, tuple(names or _names(media, entries))))
     with atomic_path(path) as temporary:
         temporary.write_text(document.text, encoding="utf-8", newline="")
     return EditList(path, format, document.entries, document.rate, document.notes)
+
+
+def _names(media: Path, entries: Sequence[Entry]) -> list[str]:
+    return [
+        clip_name(media, number, entry.plan.label).removesuffix(".mp4") for number, entry in enumerate(entries, start=1)
+    ]
 
 
 def _entry(clip: Interval | ClipPlan, video: Video, stars: Mapping[Interval, int]) -> Entry:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 
-from core.clips import clip_name
 from core.edit_lists.smpte import timecode
 from core.edit_lists.timeline import Document, Selection
 
@@ -28,12 +27,12 @@ def compose(selection: Selection) -> Document:
     out = io.StringIO(newline="")
     table = csv.writer(out, lineterminator="\n")
     table.writerow(_COLUMNS)
-    for number, (entry, cut) in enumerate(zip(selection.entries, timeline.cuts, strict=True), start=1):
+    for name, entry, cut in zip(selection.names, selection.entries, timeline.cuts, strict=True):
         plan = entry.plan
         frames = (timeline.media_start + cut.start, timeline.media_start + cut.end)
         table.writerow(
             [
-                clip_name(selection.media, number, plan.label).removesuffix(".mp4"),
+                name,
                 plan.start_frame,
                 plan.end_frame,
                 *(f"{selection.video.pts_s[frame]:.6f}" for frame in (plan.start_frame, plan.end_frame)),

@@ -73,6 +73,8 @@ class Selection:
     """Where the editor finds the video: absolute."""
     entries: tuple[Entry, ...]
     """In the order of the list; never empty."""
+    names: tuple[str, ...]
+    """What the exported clip of each is called, without its ending."""
 
     @property
     def title(self) -> str:

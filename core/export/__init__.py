@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.atomic import check_folder
-from core.clips import plan_clips
+from core.clips import ClipPlan, plan_clips
 from core.edit_lists import EDIT_LISTS
 from core.encoders import hardware
 from core.export.manifest import Folder, Written
@@ -25,10 +25,11 @@ from core.export.reels import reel
 from core.export.skater import Skater
 from core.ffmpeg import Progress, StopWish
 from core.intervals import Interval
+from core.reel.sound import check_music
 from core.settings import ExportSettings
 from core.video import Video
 
-__all__ = ["Export", "Skater", "Written", "export"]
+__all__ = ["Export", "Skater", "Written", "check", "export"]
 
 _SHARES = {"contact": 0.2, "reel": 3.0}
 """Of the work, for each event; a clip is 1."""
@@ -104,24 +105,24 @@ def export(
         Cancelled: ``cancelled`` said so; finished files stay, nothing half-written does.
     """
     settings, out, stars = settings or ExportSettings(), out.absolute(), stars or {}
-    plans = plan_clips(events, video, settings.clips)
+    plans, names = check(video, events, out, settings)
     if not plans:
         return Export(video, out, (), None, (f"There are no tricks of {video.path.name} to export.",))
-    names = clip_names(settings.name, video.path, plans)
-    check_folder(out)
     folder, files, notes = Folder(out, video, content), list[Written](), list[str]()
 
     def add(file: Written) -> None:
         files.append(file)
         folder.add(file)
 
+    todo = pieces_of(plans, names, video, folder, settings, skater)
     # Lists take no time, and an editor can work with them while the rest is made.
+    clips = [piece.target.stem for piece in todo if piece.kind == "clips"] or [Path(name).stem for name in names]
     for kind in settings.kinds:
         if kind in EDIT_LISTS:
-            add(edit_list(kind, plans, video, folder, stars))
-    if settings.clips.encoder == "hardware" and "clips" in settings.kinds and hardware() is None:
+            add(edit_list(kind, plans, clips, video, folder, stars))
+    exact = "clips" in settings.kinds and settings.clips.mode == "exact"
+    if exact and settings.clips.encoder == "hardware" and hardware() is None:
         notes.append("No hardware encoder works here: the clips were encoded in software.")
-    todo = pieces_of(plans, names, video, folder, settings, skater)
     told = _Told(progress, len(todo) + sum(_SHARES[kind] * len(events) for kind in _SHARES if kind in settings.kinds))
     refused: dict[int, str] = {}
 
@@ -155,6 +156,26 @@ def export(
     files.sort(key=lambda file: (settings.kinds.index(file.kind), file.start_frame, file.end_frame))
     notes += [f"{file.name}: {note}" for file in files for note in file.notes]
     return Export(video, out, tuple(files), folder.manifest, tuple(notes))
+
+
+def check(
+    video: Video, events: Sequence[Interval], out: Path, settings: ExportSettings
+) -> tuple[list[ClipPlan], list[str]]:
+    """Learn of mistakes before anything slow is done, such as looking for the skater.
+
+    Returns:
+        The plans of the clips and their file names.
+
+    Raises:
+        UserError: an event begins after the last frame, a name is impossible, nothing can be written into the folder,
+            or the reel's music cannot be played.
+    """
+    plans = plan_clips(events, video, settings.clips)
+    names = clip_names(settings.name, video.path, plans)
+    check_folder(out)
+    if "reel" in settings.kinds and settings.reel.music:
+        check_music(settings.reel.music)
+    return plans, names
 
 
 class _Told:

@@ -14,8 +14,9 @@ import pydantic
 
 from core.atomic import atomic_path
 from core.clips import session_part
+from core.errors import UserError
 from core.framing import Aspect
-from core.settings import CutMode, ExportKind, Settings
+from core.settings import CutMode, Encoder, ExportKind, Settings
 from core.video import Video
 
 VERSION = 2
@@ -30,6 +31,7 @@ class Plan(Settings):
     end_frame: int
     mode: CutMode
     aspect: Aspect
+    encoder: Encoder
     made_of: str | None
     """Digest of the rest: the crop in every frame, and for a reel all that it shows; None where there is no more."""
 
@@ -88,6 +90,20 @@ class _Manifest(Settings):
     """Names of what was set out to be written and is not known to be finished: a killed export may have left it."""
 
 
+class _Name(pydantic.BaseModel):
+    name: str
+
+
+class _Older(pydantic.BaseModel):
+    """What is read of a manifest that another version wrote: its files are an export's, and all are made anew."""
+
+    trickline_export: int
+    content: str
+    files: tuple[_Name, ...] = ()
+    earlier: tuple[_Name, ...] = ()
+    begun: tuple[str, ...] = ()
+
+
 class Folder:
     """A folder into which one video's files are exported."""
 
@@ -100,18 +116,26 @@ class Folder:
         name = f"{session_part(video.path)}_export.json"
         self.manifest = out / name
         # Cameras give the same name to many videos.
-        if self.manifest.exists() and self._read() is None:
+        if self.manifest.exists() and self._read() is None and not self._older():
             self.manifest = out / self._with_content(name)
         before = self._read()
         self._earlier = {file.name: file for file in (*before.files, *before.earlier)} if before else {}
-        self._begun = set(before.begun) if before else set()
+        self._begun = set(before.begun) if before else self._older()
+        self._given: set[str] = set()
 
     def targets(self, names: Sequence[str]) -> list[Path]:
         """Where the files of these names go: beside those of that name that are not an earlier export's.
 
         From now on they count as this export's, even if it is killed.
+
+        Raises:
+            UserError: a name was given to another of its files.
         """
         targets = [self.out / (name if self._is_own(name) else self._with_content(name)) for name in names]
+        for target in targets:
+            if target.name.casefold() in self._given:
+                raise UserError(f"Two files would be called {target.name}: choose another name for the clips.")
+            self._given.add(target.name.casefold())
         self._begun |= {target.name for target in targets}
         self._write()
         return targets
@@ -132,6 +156,11 @@ class Folder:
         self._write()
 
     def _write(self) -> None:
+        # Somebody else may be exporting into the folder, too.
+        now = self._read()
+        if now:
+            self._earlier |= {file.name: file for file in (*now.files, *now.earlier)}
+            self._begun |= {*now.begun} - self._new.keys()
         earlier = tuple(
             file for name, file in self._earlier.items() if name not in self._new and (self.out / name).is_file()
         )
@@ -159,3 +188,15 @@ class Folder:
         except (OSError, pydantic.ValidationError):
             return None
         return manifest if manifest.content == self._content else None
+
+    def _older(self) -> set[str]:
+        """Names of the files that another version has exported of this video."""
+        try:
+            if self.manifest.stat().st_size > _MAX_BYTES:
+                return set()
+            older = _Older.model_validate_json(self.manifest.read_bytes())
+        except (OSError, pydantic.ValidationError):
+            return set()
+        if older.content != self._content:
+            return set()
+        return {*older.begun, *(file.name for file in (*older.files, *older.earlier))}

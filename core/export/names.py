@@ -15,8 +15,6 @@ from core.clips import ClipPlan, label_part, session_part
 from core.errors import UserError
 from core.timecode import clock
 
-DEFAULT_NAME = "{session}_{index:02d}_{label}"
-"""Gives what :func:`core.clips.clip_name` gives."""
 FIELDS = ("session", "index", "label", "start")
 _DIGITS = re.compile(r"0?[1-9]?d?")
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')

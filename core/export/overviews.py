@@ -11,7 +11,7 @@ from core.atomic import atomic_path
 from core.clips import ClipPlan, session_part
 from core.contact_sheet import write_contact_sheet
 from core.edit_lists import EDIT_LISTS, EditListFormat, write_edit_list
-from core.export.manifest import Folder, Written
+from core.export.manifest import Folder, Plan, Written
 from core.export.skater import Skater
 from core.ffmpeg import Progress, StopWish
 from core.intervals import Interval
@@ -23,13 +23,22 @@ _LIST_NAMES: dict[EditListFormat, str] = {"llc": "{}-proj", "chapters": "{}_chap
 
 
 def edit_list(
-    kind: EditListFormat, plans: Sequence[ClipPlan], video: Video, folder: Folder, stars: Mapping[Interval, int]
+    kind: EditListFormat,
+    plans: Sequence[ClipPlan],
+    names: Sequence[str],
+    video: Video,
+    folder: Folder,
+    stars: Mapping[Interval, int],
 ) -> Written:
-    """Write the plans as a list for video editors; raises as :func:`core.edit_lists.write_edit_list`."""
+    """Write the plans as a list for video editors; raises as :func:`core.edit_lists.write_edit_list`.
+
+    Args:
+        names: of the plans' clips, without their endings.
+    """
     suffix, _ = EDIT_LISTS[kind]
     [target] = folder.targets([_LIST_NAMES.get(kind, "{}").format(session_part(video.path)) + suffix])
-    written = write_edit_list(kind, plans, video, target, stars=stars)
-    return _overview(kind, target, plans, video, written.notes)
+    written = write_edit_list(kind, plans, video, target, stars=stars, names=names)
+    return overview(kind, target, plans, video, written.notes)
 
 
 def contact_sheet(
@@ -57,13 +66,19 @@ def contact_sheet(
             [target] = folder.targets([page.name])
             with atomic_path(target) as partial:
                 shutil.copyfile(page, partial)
-            pages.append(_overview("contact", target, plans, video))
+            pages.append(overview("contact", target, plans, video))
     return pages
 
 
-def _overview(
-    kind: ExportKind, target: Path, plans: Sequence[ClipPlan], video: Video, notes: tuple[str, ...] = ()
+def overview(
+    kind: ExportKind,
+    target: Path,
+    plans: Sequence[ClipPlan],
+    video: Video,
+    notes: tuple[str, ...] = (),
+    plan: Plan | None = None,
 ) -> Written:
+    """What there is to say of a file that shows all clips."""
     return Written(
         kind=kind,
         name=target.name,
@@ -78,5 +93,5 @@ def _overview(
         crop=None,
         size=target.stat().st_size,
         notes=notes,
-        plan=None,
+        plan=plan,
     )

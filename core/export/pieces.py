@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from core.animations import TooLong, write_animation
 from core.clips import Clip, ClipPlan, cut_clip
+from core.export.failures import in_a_sentence
 from core.export.manifest import Crop, Folder, Plan, Written
 from core.export.poster import write_poster
 from core.export.skater import Skater
@@ -53,7 +54,8 @@ class Piece:
         finished: Clip | ClipPlan | Written | None = self.folder.finished(self.target, wanted)
         if not finished:
             try:
-                finished = self._write(shown, path, progress, cancelled)
+                with in_a_sentence(self.video, self.target.name):
+                    finished = self._write(shown, path, progress, cancelled)
             except TooLong as error:
                 return f"{self.target.name}: {error}"
         return Written(
@@ -94,6 +96,7 @@ class Piece:
             end_frame=shown.end_frame,
             mode=self.settings.clips.mode if self.kind == "clips" else "exact",
             aspect=self.settings.framing.aspect if path else "source",
+            encoder=self.settings.clips.encoder if self.kind == "clips" else "software",
             made_of=path.digest() if path else None,
         )
 

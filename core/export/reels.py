@@ -8,7 +8,9 @@ from pathlib import Path
 
 from core.clips import ClipPlan, session_part
 from core.content import content_id
+from core.export.failures import in_a_sentence
 from core.export.manifest import Folder, Plan, Written
+from core.export.overviews import overview
 from core.export.skater import Skater
 from core.ffmpeg import Progress, StopWish
 from core.framing import Aspect
@@ -42,10 +44,13 @@ def reel(
         for event, trick in zip(events, within, strict=True)
     ]
 
+    # Settings may be those of another video.
+    keyframes = [key for key in settings.framing.keyframes if key.frame < video.n_frames]
+
     def framed(shown: Interval, tricks: Sequence[Interval], aspect: Aspect) -> CropPath:
         assert skater
         picture = (video.info.width, video.info.height)
-        return crop_path(skater.bodies, picture, video.pts_s, shown, tricks, aspect, settings.framing.keyframes)
+        return crop_path(skater.bodies, picture, video.pts_s, shown, tricks, aspect, keyframes)
 
     [target] = folder.targets([f"{session_part(video.path)}_reel.mp4"])
     wanted = Plan(
@@ -53,37 +58,24 @@ def reel(
         end_frame=max(plan.end_frame for plan in plans),
         mode="exact",
         aspect="source",
+        encoder="software",
         made_of=_digest(moments, settings, skater),
     )
     finished = folder.finished(target, wanted)
     if finished:
         return finished
-    made = make_reel(
-        video,
-        moments,
-        settings.reel,
-        settings.clips.clip_padding_s,
-        target,
-        framed if skater else None,
-        progress,
-        cancelled,
-    )
-    return Written(
-        kind="reel",
-        name=target.name,
-        video=video.path.name,
-        start_frame=plans[0].start_frame,
-        end_frame=wanted.end_frame,
-        start_s=plans[0].start_s,
-        end_s=max(plan.end_s for plan in plans),
-        wanted_start_s=plans[0].start_s,
-        label=None,
-        confidence=None,
-        crop=None,
-        size=target.stat().st_size,
-        notes=made.notes,
-        plan=wanted,
-    )
+    with in_a_sentence(video, target.name):
+        made = make_reel(
+            video,
+            moments,
+            settings.reel,
+            settings.clips.clip_padding_s,
+            target,
+            framed if skater else None,
+            progress,
+            cancelled,
+        )
+    return overview("reel", target, plans, video, made.notes, wanted)
 
 
 def _digest(moments: Sequence[Moment], settings: ExportSettings, skater: Skater | None) -> str:

@@ -7,9 +7,11 @@ A clip is changed alike in all its frames, so that what moves in it is the skate
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from hashlib import blake2b
 from pathlib import Path
 
 import cv2
@@ -89,8 +91,9 @@ def write_augmented(
     """Write turned and shifted copies of the rare training clips as videos, for looking at or for other programs.
 
     A copy shows what a network sees of the moment: a square of ``size`` pixels, without sound. It is named after its
-    class, the number of its original and itself, such as ``kickflip-00012-copy3.mp4``, and belongs to the group of its
-    original. A copy that is there already is kept, so that a stopped run carries on.
+    class, the number of its original, all that it is made from and itself, such as
+    ``kickflip-00012-5f1c09aa27d3-copy3.mp4``, and belongs to the group of its original. A copy that is there already is
+    kept, so that a stopped run carries on.
 
     Args:
         samples: those of the training part, and no others.
@@ -107,7 +110,8 @@ def write_augmented(
     total, made = sum(wanted.values()), list[ClipSample]()
     for number, copies in wanted.items():
         sample = samples[number]
-        paths = [out / f"{_file_safe(sample.label)}-{number:05d}-{COPY_MARK}{1 + copy}.mp4" for copy in range(copies)]
+        name = f"{_file_safe(sample.label)}-{number:05d}-{_made_from(sample, settings, size, seed)}"
+        paths = [out / f"{name}-{COPY_MARK}{1 + copy}.mp4" for copy in range(copies)]
         missing = [path for path in paths if not path.exists()]
         if missing:
             video = Video.open(sample.path)
@@ -127,6 +131,14 @@ def write_augmented(
 
 def _file_safe(label: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "_-" else "_" for letter in label)[:60] or "_"
+
+
+def _made_from(sample: ClipSample, settings: AugmentSettings, size: int, seed: int) -> str:
+    """A digest. How many copies there are and their colours change nothing in a copy."""
+    track = (sample.track.frames.tolist(), sample.track.boxes.tolist()) if sample.track else None
+    moment = (str(sample.path.absolute()), sample.start_frame, sample.end_frame, track)
+    made = json.dumps((moment, settings.rotate_deg, settings.shift, size, seed))
+    return blake2b(made.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
 def _write(path: Path, frames: Frames, rate: Fraction) -> None:

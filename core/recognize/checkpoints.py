@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from core.recognize.memory import out_of_memory
 from core.recognize.networks import Config, Name, State, architecture
 from core.recognize.samples import ClipSample
 from core.recognize.sampling import Scheme, frame_count
+from core.recognize.videos import Videos
 from core.recognize.weights import read_state
 
 WEIGHTS, CARD = "model.safetensors", "recognizer.json"
@@ -58,6 +60,12 @@ class Card(BaseModel):
     metrics: dict[str, float]
     """On the validation part: ``macro_f1``, ``accuracy`` and ``loss``; of the training part, ``train_loss``."""
     versions: dict[str, str]
+    slope: float = Field(1.0, gt=0, le=100)
+    """What logits are multiplied with before they are probabilities, found on the validation part."""
+    unsure_below: float = Field(0.0, ge=0, le=1)
+    """A tenth of the validation clips had a highest probability below this; 0 without any."""
+    clip_s: float | None = Field(None, ge=0)
+    """How long the training clips are: their median, in seconds."""
 
     @property
     def looks(self) -> Looks:
@@ -67,7 +75,7 @@ class Card(BaseModel):
 
 def versions() -> dict[str, str]:
     """Of the packages that a network's figures hang on."""
-    return {package: version(package) for package in _PACKAGES}
+    return {package: version(package) for package in _PACKAGES if find_spec(package.replace("-", "_"))}
 
 
 def as_input(frames: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
@@ -110,7 +118,8 @@ def load_recognizer(folder: Path, device: str = "auto") -> Recognizer:
         UserError: the folder holds no recognizer, its two files do not belong together, or there is no such device.
     """
     card = read_card(folder)
-    network = architecture(card.architecture).build(len(card.classes), card.config, card.frames, card.size)
+    with torch.device("meta"):  # without memory: what the card asks for is given room only if the weights are there
+        network = architecture(card.architecture).build(len(card.classes), card.config, card.frames, card.size)
     state = read_state(folder)
     wanted = {name: value.shape for name, value in network.state_dict().items()}
     if {name: value.shape for name, value in state.items()} != wanted:
@@ -118,7 +127,7 @@ def load_recognizer(folder: Path, device: str = "auto") -> Recognizer:
             f"{folder / WEIGHTS} does not hold the network that {CARD} speaks of ({card.architecture} with "
             f"{len(card.classes)} classes): copy the whole folder again."
         )
-    network.load_state_dict(state)
+    network.to_empty(device="cpu").load_state_dict(state)
     return Recognizer(card, network, device)
 
 
@@ -175,17 +184,18 @@ class Recognizer:
         shape = (looks.frames, looks.size, looks.size, 3)
         if isinstance(clips, np.ndarray) and (clips.shape[1:] != shape or clips.dtype != np.uint8):
             raise ValueError(f"frames are {clips.dtype} {clips.shape[1:]}, not uint8 {shape}")
-        rows = [np.empty((0, len(self.classes)), np.float32)]
+        rows, videos = [np.empty((0, len(self.classes)), np.float32)], Videos()
         for at in range(0, len(clips), batch):
             if cancelled and cancelled():
                 raise Cancelled
             some = clips[at : at + batch]
             if not isinstance(some, np.ndarray):
-                some = np.stack([looks.read(sample, frame_count(sample)) for sample in some])
+                opened = [(sample, videos.open(sample.path)) for sample in some]
+                some = np.stack([looks.read(sample, frame_count(sample, video), video) for sample, video in opened])
             with out_of_memory(batch), torch.inference_mode():
                 pictures = torch.from_numpy(np.ascontiguousarray(some)).to(self.device)
                 logits = self._network(as_input(pictures, self.card.mean, self.card.std))
-                rows.append(logits.float().softmax(1).cpu().numpy())
+                rows.append((self.card.slope * logits.float()).softmax(1).cpu().numpy())
             if progress:
                 progress("recognizing", min(1.0, (at + batch) / len(clips)))
         return np.concatenate(rows)

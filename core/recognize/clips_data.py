@@ -22,6 +22,8 @@ from core.recognize.frames import read_frames
 from core.recognize.samples import ClipSample
 from core.recognize.sampling import Scheme, chosen
 from core.recognize.settings import AugmentSettings, Balance
+from core.recognize.videos import Videos
+from core.video import Video
 
 
 class Pick(NamedTuple):
@@ -44,18 +46,21 @@ class Looks:
     """Side of the square pictures, pixels."""
     stride: int = 1
 
-    def read(self, sample: ClipSample, length: int, rng: np.random.Generator | None = None) -> NDArray[np.uint8]:
-        """Shape ``(frames, size, size, 3)``, a whole picture being stretched to the square.
+    def read(
+        self, sample: ClipSample, length: int, video: Video, rng: np.random.Generator | None = None
+    ) -> NDArray[np.uint8]:
+        """Shape ``(frames, size, size, 3)``, the picture, or the window round somebody, being stretched to the square.
 
         Args:
             length: how many frames the moment has.
+            video: that of the sample.
             rng: for training; None reads the same frames each time.
 
         Raises:
             UserError: the clip cannot be read.
         """
         which = sample.start_frame + chosen(self.sampling, length, self.frames, self.stride, rng)
-        return read_frames(sample, which, (self.size, self.size))
+        return read_frames(sample, which, (self.size, self.size), video=video)
 
 
 class Clips(Dataset[tuple[torch.Tensor, int]]):
@@ -78,6 +83,7 @@ class Clips(Dataset[tuple[torch.Tensor, int]]):
         self._looks = looks
         self._augment = augment
         self._seed = seed
+        self._videos = Videos()
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -85,7 +91,8 @@ class Clips(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, pick: Pick) -> tuple[torch.Tensor, int]:
         number, copy, epoch = pick
         rng = np.random.default_rng((self._seed, epoch, number, copy)) if self._augment else None
-        frames = self._looks.read(self.samples[number], self._lengths[number], rng)
+        sample = self.samples[number]
+        frames = self._looks.read(sample, self._lengths[number], self._videos.open(sample.path), rng)
         if self._augment and rng:
             if copy:
                 frames = copied(frames, self._augment, rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
 import os
@@ -22,56 +21,21 @@ from torch.utils.data import DataLoader
 
 from core.atomic import atomic_path
 from core.errors import UserError
-from core.recognize.checkpoints import Card, as_input, save_recognizer, versions
+from core.recognize.checkpoints import CARD, WEIGHTS, Card, as_input, save_recognizer, versions
 from core.recognize.clips_data import Clips, Looks, PlainOrder, TrainingOrder
+from core.recognize.history import Epoch, History, mean_loss, read_history
+from core.recognize.light.classifier import slope_of, softmax
+from core.recognize.light.judge import UNSURE_SHARE
 from core.recognize.memory import out_of_memory
 from core.recognize.networks import Architecture
 from core.recognize.samples import ClipDataset, ClipSample
 from core.recognize.settings import RecognizeSettings
 from core.recognize.weights import begin
 
-LAST, HISTORY = "last.ckpt", "history.csv"
+LAST = "last.ckpt"
 _MOST_WORKERS = 8
 At = Callable[[str, float], None]
 """Told the step and how much of it is done; raises Cancelled."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """How one went. Those of the validation part are NaN without one."""
-
-    epoch: int
-    """From 1."""
-    lr: float
-    """The step after it."""
-    train_loss: float
-    """Mean over the clips as they were trained on, weighted as in training."""
-    loss: float
-    """Mean over the validation clips, each weighing 1."""
-    accuracy: float
-    macro_f1: float
-    """Mean over the classes that a validation clip has or was taken for."""
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Those that are known."""
-        told = {name: getattr(self, name) for name in ("macro_f1", "accuracy", "loss", "train_loss")}
-        return {name: value for name, value in told.items() if np.isfinite(value)}
-
-
-@dataclass(frozen=True)
-class History:
-    """All epochs of a training."""
-
-    epochs: tuple[Epoch, ...] = ()
-
-    @property
-    def best(self) -> Epoch:
-        """The highest macro F1, the lowest loss among equals; the last where neither is known."""
-        known = [epoch for epoch in self.epochs if np.isfinite(epoch.macro_f1)]
-        if not known:
-            return self.epochs[-1]
-        return max(known, key=lambda epoch: (epoch.macro_f1, -np.nan_to_num(epoch.loss, nan=np.inf), -epoch.epoch))
 
 
 @dataclass(frozen=True)
@@ -83,6 +47,8 @@ class Classroom:
     judged: Sequence[ClipSample]
     lengths: Sequence[int]
     """Frames of each of ``taught``, then of each of ``judged``."""
+    clip_s: float
+    """Median of those of ``taught``, seconds."""
     settings: RecognizeSettings
     looks: Looks
     architecture: Architecture
@@ -109,7 +75,7 @@ def first_network(kind: Architecture, settings: RecognizeSettings, classes: int)
 
 
 def hold(classroom: Classroom, network: Any, at: At) -> History:
-    """Train ``network`` to the end, from ``last.ckpt`` if there is one.
+    """Train ``network`` to the end, from ``last.ckpt`` if there is one; at the end it is removed.
 
     Raises:
         UserError: too little memory, a clip that cannot be read, a ``last.ckpt`` of another network, or no such device.
@@ -157,7 +123,21 @@ def hold(classroom: Classroom, network: Any, at: At) -> History:
         except UserError as error:
             # From a process that reads clips it comes with that process's traceback before it.
             raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
+    if trainer.is_global_zero and keeper.history.over(settings.epochs, settings.patience):
+        last.unlink(missing_ok=True)  # three times as large as the weights, and good for nothing any more
     return keeper.history
+
+
+def ended(folder: Path, settings: RecognizeSettings) -> History | None:
+    """How the training in ``folder`` went, if it has come to its end.
+
+    Raises:
+        UserError: ``history.csv`` is damaged.
+    """
+    if (folder / LAST).exists() or not all((folder / name).exists() for name in (CARD, WEIGHTS)):
+        return None
+    history = read_history(folder)
+    return history if history.over(settings.epochs, settings.patience) else None
 
 
 def _precision(settings: RecognizeSettings) -> Any:
@@ -192,7 +172,8 @@ class _Lesson(LightningModule):
     def __init__(self, classroom: Classroom, network: Any, trainer: Trainer) -> None:
         super().__init__()
         self.network = network
-        self.losses: list[torch.Tensor] = []
+        self.losses: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """Mean of each batch, and what its clips weigh together."""
         self.logits: list[torch.Tensor] = []
         self.labels: list[torch.Tensor] = []
         self._room = classroom
@@ -249,7 +230,8 @@ class _Lesson(LightningModule):
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
         weight = None if self._weight is None else self._weight.to(self.device)
         loss = functional.cross_entropy(self(batch[0]).float(), batch[1], weight)
-        self.losses.append(loss.detach())
+        together = torch.tensor(float(len(batch[1]))) if weight is None else weight[batch[1]].sum()
+        self.losses.append((loss.detach(), together))
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -285,7 +267,7 @@ class _Keeper(Callback):
         self.history = History(tuple(Epoch(**epoch) for epoch in state_dict["epochs"]))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        trainer.should_stop = self._patience_over()
+        trainer.should_stop = self._over()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         done = trainer.current_epoch + batch_idx / trainer.num_training_batches
@@ -299,13 +281,11 @@ class _Keeper(Callback):
         self.history = History((*self.history.epochs, _epoch(trainer, pl_module)))
         if trainer.is_global_zero:
             self._keep(pl_module)
-        trainer.should_stop = self._patience_over()
+        trainer.should_stop = self._over()
         trainer.save_checkpoint(self._room.folder / LAST)
 
-    def _patience_over(self) -> bool:
-        if not self._room.judged or not self.history.epochs:
-            return False
-        return self.history.epochs[-1].epoch - self.history.best.epoch >= self._room.settings.patience
+    def _over(self) -> bool:
+        return self.history.over(self._room.settings.epochs, self._room.settings.patience)
 
     def _keep(self, lesson: _Lesson) -> None:
         room, epoch = self._room, self.history.epochs[-1]
@@ -323,12 +303,20 @@ class _Keeper(Callback):
                 epoch=epoch.epoch,
                 metrics=epoch.metrics,
                 versions=versions(),
+                clip_s=round(room.clip_s, 3),
+                **_sureness(lesson),
             )
             save_recognizer(room.folder, lesson.network.state_dict(), card)
-        with atomic_path(room.folder / HISTORY) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Epoch)])
-            writer.writeheader()
-            writer.writerows(map(dataclasses.asdict, self.history.epochs))
+        self.history.write(room.folder)
+
+
+def _sureness(lesson: _Lesson) -> dict[str, float]:
+    """``slope`` and ``unsure_below`` of a card, as the light recognizer finds them; none where nothing was judged."""
+    logits = torch.cat(lesson.logits).numpy().astype(np.float64) if lesson.logits else np.empty((0, 0))
+    if not len(logits) or not np.isfinite(logits).all():
+        return {}
+    slope = slope_of(logits, torch.cat(lesson.labels).numpy())
+    return {"slope": slope, "unsure_below": float(np.quantile(softmax(logits, slope).max(axis=1), UNSURE_SHARE))}
 
 
 def _epoch(trainer: Trainer, lesson: _Lesson) -> Epoch:
@@ -344,7 +332,7 @@ def _epoch(trainer: Trainer, lesson: _Lesson) -> Epoch:
     return Epoch(
         epoch=trainer.current_epoch + 1,
         lr=float(trainer.optimizers[0].param_groups[0]["lr"]),
-        train_loss=float(torch.stack(lesson.losses).mean()),
+        train_loss=mean_loss((float(mean), float(together)) for mean, together in lesson.losses),
         loss=loss,
         accuracy=accuracy,
         macro_f1=f1,

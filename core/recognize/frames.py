@@ -53,18 +53,19 @@ def read_frames(
     """Pictures of a moment in RGB: uint8, shape ``(n, height, width, 3)``.
 
     With a track the pictures are a window that follows the middle of the box, of one size for all of them, so that
-    nothing seems to grow; it is as wide and high as the largest box needs, with ``margin``, and has the aspect of
-    ``size``. It stays inside of the picture where it fits into it; beyond, the picture's edge goes on. Without a track
-    they are the whole picture.
+    nothing seems to grow; it is as wide and high as the largest box needs, with ``margin`` on each side. It stays
+    inside of the picture where it fits into it; beyond, the picture's edge goes on. Without a track they are the whole
+    picture. Either is stretched to ``size``, so that a followed player looks as he does in clips that were cut out
+    round players, such as SpaceJam's.
 
     Args:
         sample: the moment.
         which: how many frames, evenly spread over the moment (:func:`spread`), or which decoded frames of the video, in
             any order. Of an ``end_frame`` beyond the video's end the video's last frame counts.
-        size: width and height, to which a whole picture is stretched; one number is the short side of a whole picture,
-            whose aspect is kept, or both sides of a window.
+        size: width and height; one number is the short side of a whole picture, whose aspect is kept, or both sides of
+            a window.
         rng: for :func:`spread`.
-        margin: of a box's longer side.
+        margin: of a box's longer side, to each side.
         video: that of the sample where it is open already; opening a file of hours takes longer than its frames.
 
     Raises:
@@ -73,7 +74,7 @@ def read_frames(
     video = video or Video.open(sample.path)
     frames = _wanted(sample, which, video, rng)
     width, height = _out_size(size, video, whole=sample.track is None)
-    corners = None if sample.track is None else _windows(sample.track, frames, video, width / height, margin)
+    corners = None if sample.track is None else _windows(sample.track, frames, video, margin)
     pictures: dict[int, NDArray[np.uint8]] = {}
     needed = np.unique(frames)
     # Decoders pass over frames between the wanted ones where no other frame refers to them.
@@ -126,17 +127,13 @@ def _out_size(size: int | tuple[int, int], video: Video, whole: bool) -> tuple[i
     return round(video.info.width * scale), round(video.info.height * scale)
 
 
-def _windows(
-    track: Track, frames: NDArray[np.int64], video: Video, aspect: float, margin: float
-) -> NDArray[np.float64]:
+def _windows(track: Track, frames: NDArray[np.int64], video: Video, margin: float) -> NDArray[np.float64]:
     """Left, top, right and bottom of each frame's window in pixels of the upright picture: shape ``(n, 4)``."""
     full = np.array([video.info.width, video.info.height], dtype=np.float64)
     boxes = np.stack([np.interp(frames, track.frames, side) for side in track.boxes.T], axis=1) * np.tile(full, 2)
     low, high = boxes[:, :2], boxes[:, 2:]
     sides = high - low
-    need = np.maximum(2.0, (sides + 2 * margin * sides.max(axis=1, keepdims=True)).max(axis=0))
-    wide = max(need[0], need[1] * aspect)
-    window = np.array([wide, wide / aspect])
+    window = np.maximum(2.0, (sides + 2 * margin * sides.max(axis=1, keepdims=True)).max(axis=0))
     corner = (low + high - window) / 2
     room = full - window
     corner = np.where(room >= 0, np.clip(corner, 0, np.maximum(room, 0)), corner)
@@ -152,7 +149,7 @@ def _seen(
     import cv2
 
     # Large pictures are scaled down first, so that most of the work is done by the decoder's own scaler.
-    scale = min(1.0, width / (window[2] - window[0]))
+    scale = min(1.0, max((width, height) / (window[2:] - window[:2])))
     full = max(1, round(video.info.width * scale)), max(1, round(video.info.height * scale))
     image = picture.rgb(*full)
     ratio = np.array(full) / (video.info.width, video.info.height)

@@ -106,7 +106,7 @@ def open_recognizer(folder: Path, workspace: Workspace, device: str = "auto") ->
             light.card.unsure_below,
             lambda samples, progress, cancelled: light.predict(samples, workspace, progress, cancelled),
         )
-    check_torch()
+    check_torch(architecture)
     from core.recognize.checkpoints import load_recognizer
 
     network = load_recognizer(folder, device)
@@ -114,16 +114,18 @@ def open_recognizer(folder: Path, workspace: Workspace, device: str = "auto") ->
         folder,
         architecture,
         network.classes,
-        0.0,
+        network.card.unsure_below,
         lambda samples, progress, cancelled: network.predict(samples, progress=progress, cancelled=cancelled),
     )
 
 
-def check_torch() -> None:
-    """Learn before the work that networks cannot be used here.
+def check_torch(architecture: str | None = None) -> None:
+    """Learn before the work that networks, or one of them, cannot be used here.
 
     Raises:
-        UserError: PyTorch or Lightning is not installed.
+        UserError: PyTorch or Lightning is not installed, or transformers, which TimeSformer needs.
     """
     if not all(find_spec(name) for name in ("torch", "torchvision", "pytorch_lightning")):
         raise UserError("Networks need PyTorch and Lightning: install requirements.txt, or use the light recognizer.")
+    if architecture == "timesformer" and not find_spec("transformers"):
+        raise UserError("TimeSformer needs the package transformers: install requirements.txt, or use another network.")

@@ -16,7 +16,7 @@ from core.recognize.samples import ClipSample
 from core.video import Video
 
 Scheme = Literal["window", "segments", "even"]
-"""Consecutive frames, one frame of each of equal segments (Wang et al. 2016), or equally spaced, first to last."""
+"""Frames at one distance, one frame of each of equal segments (Wang et al. 2016), or equally spaced, first to last."""
 
 
 def chosen(
@@ -24,10 +24,13 @@ def chosen(
 ) -> NDArray[np.int64]:
     """Frames of a moment of ``length`` frames: shape ``(frames,)``, ascending, 0-based.
 
-    A window that is longer than the moment repeats the last frame.
+    A window that is longer than the moment repeats the last frame. In a long moment its frames lie further apart, so
+    that it reaches over all of it: of a moment that has one name as a whole, the frames of a dense window are a small
+    part, and the rest is not seen (Wang et al. 2016, section 1; Varol et al., Long-term Temporal Convolutions, 2018,
+    find longer reach to name better).
 
     Args:
-        stride: of a window.
+        stride: of a window, at least.
         rng: where the window lies and which frame of a segment is taken, for training; None takes the middle.
 
     Raises:
@@ -36,6 +39,7 @@ def chosen(
     if length < 1:
         raise ValueError("a moment without a frame")
     if scheme == "window":
+        stride = max(stride, length // frames)
         room = max(0, length - 1 - (frames - 1) * stride)
         start = int(rng.integers(room + 1)) if rng else room // 2
         return np.minimum(start + stride * np.arange(frames), length - 1)
@@ -61,3 +65,8 @@ def frame_count(sample: ClipSample, video: Video | None = None) -> int:
             "correct its label or leave it out."
         )
     return last - sample.start_frame + 1
+
+
+def duration_s(sample: ClipSample, frames: int, video: Video) -> float:
+    """How long a moment of so many frames is on screen, in seconds."""
+    return video.end_of(sample.start_frame + frames - 1) - float(video.pts_s[sample.start_frame])

@@ -4,7 +4,7 @@
     >>> trained.metrics["macro_f1"]                                                              # doctest: +SKIP
 
 Beside the files of :mod:`core.recognize.checkpoints` the folder has ``history.csv``, a line an epoch, ``run.json``,
-what the training was asked for, and ``last.ckpt``, from which a training that was broken off goes on.
+what the training was asked for, and until its end ``last.ckpt``, from which one that was broken off goes on.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from core.atomic import atomic_path, check_folder
 from core.errors import Cancelled, UserError
 from core.recognize.networks import Architecture, architecture
 from core.recognize.samples import ClipDataset, ClipSample, Part
-from core.recognize.sampling import frame_count
+from core.recognize.sampling import duration_s, frame_count
 from core.recognize.settings import RecognizeSettings
+from core.recognize.videos import Videos
 
 if TYPE_CHECKING:
     from core.recognize.clips_data import Looks
-    from core.recognize.fitting import Epoch
+    from core.recognize.history import Epoch
 
 Progress = Callable[[str, float], None]
 """Called with the step, such as "training", and how much of it is done, 0 to 1."""
 RUN = "run.json"
+_UNJUDGED = "There are no validation clips: the last epoch was kept, and nobody knows how good it is."
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,15 @@ def train(
     check_folder(out)
     asked = _asked(dataset, taught, judged, settings)
     begun = _begun(out, asked)
-    lengths = []
+    unknown = () if judged else (_UNJUDGED,)
+    if begun is not None and (ended := fitting.ended(out, settings)):
+        return Trained(out, ended.epochs, ended.best, (*begun, *unknown))
+    lengths, lasting, videos = list[int](), list[float](), Videos()
     for number, sample in enumerate((*taught, *judged)):
         at("measuring clips", number / (len(taught) + len(judged)))
-        lengths.append(frame_count(sample))
+        video = videos.open(sample.path)
+        lengths.append(frame_count(sample, video))
+        lasting.append(duration_s(sample, lengths[-1], video))
     at("preparing the network", 0.0)
     if begun is None:
         network, notes = fitting.first_network(network_kind, settings, len(dataset.classes))
@@ -105,13 +113,12 @@ def train(
         start = settings.model_copy(update={"weights": "scratch"}) if resumed else settings
         network, notes = fitting.first_network(network_kind, start, len(dataset.classes))
         notes = tuple(begun)
-    if not judged:
-        notes = (*notes, "There are no validation clips: the last epoch was kept, and nobody knows how good it is.")
     classroom = fitting.Classroom(
         dataset=dataset,
         taught=taught,
         judged=judged,
         lengths=lengths,
+        clip_s=median(lasting[: len(taught)]),
         settings=settings,
         looks=_looks(network_kind, settings),
         architecture=network_kind,
@@ -119,7 +126,7 @@ def train(
     )
     with _quiet():
         history = fitting.hold(classroom, network, at)
-    return Trained(out, history.epochs, history.best, notes)
+    return Trained(out, history.epochs, history.best, (*notes, *unknown))
 
 
 def _looks(kind: Architecture, settings: RecognizeSettings) -> Looks:

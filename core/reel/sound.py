@@ -32,6 +32,8 @@ _FOOTAGE, _MUSIC = -16.0, -20.0
 """LUFS of both before they are mixed, so that neither depends on how loud it happens to be stored."""
 _DUCK = "threshold=0.03:ratio=8:attack=15:release=450:knee=4"
 _MUSIC_IN_S, _MUSIC_OUT_S = 0.3, 1.5
+_STEREO = f"aresample={SAMPLE_RATE},aformat=sample_fmts=fltp:channel_layouts=stereo"
+"""What is heard of any sound; of whole numbers the mix of many channels would be quieter."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,15 @@ def check_music(path: str) -> Path:
 def measure(
     source: list[str], filters: str = "", cancelled: StopWish | None = None, length_s: float | None = None
 ) -> Loudness:
-    """The loudness of the first sound of an input, after ``filters``.
+    """The loudness of the first sound of an input, as the stereo that a reel has, after ``filters``.
 
     Args:
         source: FFmpeg's options up to the input.
         length_s: only so much of it.
     """
-    # A line for each value, repeated every 0.1 s over all that was heard until then: the last ones count. The peak is
-    # a share of full scale.
-    chain = ",".join([*([filters] if filters else []), "ebur128=peak=true:metadata=1"])
+    # A line for each value and channel, repeated every 0.1 s over all that was heard until then: the last ones count.
+    # The peak is a share of full scale.
+    chain = ",".join([_STEREO, *([filters] if filters else []), "ebur128=peak=true:metadata=1"])
     chain += ",ametadata=mode=print:file='pipe\\:2'"
     limit = [] if length_s is None else ["-t", f"{length_s:.3f}"]
     lines = run([*source, "-map", "0:a:0", "-af", chain, *limit, "-f", "null", "-"], 1, None, cancelled)
@@ -96,8 +98,7 @@ def mix(source: list[str], music: Path | None, length_s: float, out: Path, cance
         out: written, ``.mov``.
     """
     footage = measure(source, "", cancelled)
-    form = f"aresample={SAMPLE_RATE},aformat=sample_fmts=fltp:channel_layouts=stereo"
-    heard = f"[0:a:0]{form}" + ("" if footage.silent else f",volume={_FOOTAGE - footage.lufs:.2f}dB")
+    heard = f"[0:a:0]{_STEREO}" + ("" if footage.silent else f",volume={_FOOTAGE - footage.lufs:.2f}dB")
     graph, inputs = f"{heard}[out]", source
     if music:
         played = measure(["-i", str(music)], "", cancelled, length_s)
@@ -106,7 +107,7 @@ def mix(source: list[str], music: Path | None, length_s: float, out: Path, cance
         gain = 0.0 if played.silent else _MUSIC - played.lufs
         graph = (
             f"{heard},asplit[footage][key];"
-            f"[1:a:0]{form},atrim=end={length_s:.6f},volume={gain:.2f}dB,{fades}[music];"
+            f"[1:a:0]{_STEREO},atrim=end={length_s:.6f},volume={gain:.2f}dB,{fades}[music];"
             f"[music][key]sidechaincompress={_DUCK}[ducked];"
             "[footage][ducked]amix=inputs=2:normalize=0:duration=first[out]"
         )

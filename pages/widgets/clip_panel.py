@@ -143,7 +143,7 @@ def _preview(
     session: Session, look: Look, plan: ClipPlan, settings: SessionSettings, crop: CropPath | None
 ) -> Preview | None:
     """The small copy of a clip; None while it is being made."""
-    mode = settings.clips.mode
+    mode = "exact" if crop else settings.clips.mode
     path = previews.preview_path(open_workspace(), session.id, plan, mode, crop)
     return previews.read(path) or kitchen().ask(
         path, lambda: previews.make_preview(look.video, plan, mode, path, path=crop)

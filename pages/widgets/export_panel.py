@@ -14,7 +14,7 @@ from core.intervals import Interval
 from core.records import Session
 from core.settings import DEFAULT_NAME, EXPORT_KINDS, Encoder, ExportKind, SessionSettings
 from core.timecode import clock
-from core.tricks import MAX_STARS
+from core.tricks import MAX_STARS, Trick
 from core.video import Video
 from pages.widgets import review
 from pages.widgets.early_starts import early_words
@@ -45,7 +45,7 @@ def export_bar(
     video: Video,
     settings: SessionSettings,
     wanted: Sequence[Interval],
-    stars: Mapping[Interval, int],
+    listed: Sequence[Trick],
     plans: Sequence[ClipPlan],
     *,
     below: bool,
@@ -54,7 +54,7 @@ def export_bar(
 
     Args:
         wanted: the tricks that an export holds.
-        stars: what they were given.
+        listed: all that there is to review.
         plans: of the clips that they come into.
         below: whether there is something that only a lower threshold finds.
     """
@@ -68,10 +68,11 @@ def export_bar(
                 st.caption("Everything is left out: keep at least one trick, or ask for fewer stars.")
             else:
                 st.caption(_left_out_words(session, video, settings, plans, below))
-        kept.min_stars = st.selectbox(
+        st.selectbox(
             "Stars",
             range(MAX_STARS + 1),
             index=kept.min_stars,
+            on_change=partial(_ask_for_stars, kept),
             format_func=lambda stars: f"from {'★' * stars}" if stars else "any stars",
             key="review_min_stars",
             label_visibility="collapsed",
@@ -82,7 +83,7 @@ def export_bar(
         ready = bool(wanted) and not wrong
         if st.button("Export", type="primary", icon=":material/movie:", key="review_export", disabled=not ready):
             try:
-                review.export(open_workspace(), session.id, wanted, stars)
+                review.export(open_workspace(), session.id, wanted, listed)
             except UserError as error:
                 st.error(escaped(str(error)))
             else:
@@ -146,7 +147,7 @@ def _choices(session: Session, video: Video, settings: SessionSettings, plans: S
                     st.checkbox(words, key=key, on_change=partial(_toggle, session.id, kind))
     with rest:
         _names(session, video, settings, plans)
-        if {"clips", "reel"} & set(settings.kinds):
+        if "clips" in settings.kinds and settings.clips.mode == "exact":
             st.session_state["review_encoder"] = settings.clips.encoder
             st.radio(
                 "Encoder",
@@ -159,6 +160,10 @@ def _choices(session: Session, video: Video, settings: SessionSettings, plans: S
             )
         if "reel" in settings.kinds:
             reel_knobs(session, settings.reel)
+
+
+def _ask_for_stars(kept: Memory) -> None:
+    kept.min_stars = st.session_state["review_min_stars"]
 
 
 def _toggle(session_id: str, kind: ExportKind) -> None:

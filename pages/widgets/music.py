@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
+from core import jobs
 from core.atomic import atomic_path
 from core.errors import UserError
 from core.reel.sound import check_music
@@ -41,10 +42,12 @@ def keep(workspace: Workspace, name: str, content: bytes) -> Path:
 
 
 def remove(workspace: Workspace, session_id: str) -> None:
-    """No music for this session's reel any more; the file goes once no session's reel has it."""
+    """No music for this session's reel any more; the file goes once no reel has it, made or to be made."""
     kept = workspace.settings(session_id).reel.music
     review.save(workspace, session_id, "reel", music=None)
     if kept is None or Path(kept).parent != workspace.home / "music":
         return
-    if not any(workspace.settings(session.id).reel.music == kept for session in workspace.sessions()):
+    if not any(workspace.settings(session.id).reel.music == kept for session in workspace.sessions()) and not any(
+        kept in str(job.arguments) for job in jobs.jobs(workspace) if job.kind == "export" and job.state != "done"
+    ):
         Path(kept).unlink(missing_ok=True)

@@ -132,6 +132,6 @@ def _outlines() -> None:
             st.text(str(error))
         else:
             st.text(
-                f"{weights.name} is here. Persons are outlined from Python, with core.recognize.outlines; this page "
-                "does not do it."
+                f"{weights.name} is here. On the command line, trickline cutout VIDEO --click FRAME,X,Y --out "
+                "alone.mp4 outlines persons and cuts everything else away."
             )

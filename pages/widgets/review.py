@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -186,19 +186,23 @@ def choose_shape(workspace: Workspace, session_id: str, aspect: Aspect) -> None:
         save(workspace, session_id, "clips", mode="exact")
 
 
-def export(workspace: Workspace, session_id: str, events: Sequence[Interval], stars: Mapping[Interval, int]) -> None:
+def export(workspace: Workspace, session_id: str, wanted: Sequence[Interval], listed: Sequence[Trick]) -> None:
     """Make what the session's settings say, as a job.
 
     Args:
-        stars: what the events were given.
+        listed: tricks that those which are wanted are among, with their stars and the detector's confidence.
 
     Raises:
         UserError: the settings cannot go together, or the job cannot be put into the queue.
     """
+    known = {trick.kept: trick for trick in listed}
     arguments = {
         "session": session_id,
-        "events": [[event.start_frame, event.end_frame, event.label] for event in events],
-        "stars": [stars.get(event, 0) for event in events],
+        "events": [
+            [event.start_frame, event.end_frame, event.label, known[event].confidence if event in known else None]
+            for event in wanted
+        ],
+        "stars": [known[event].stars if event in known else 0 for event in wanted],
         "settings": workspace.settings(session_id).export().model_dump(mode="json"),
     }
     jobs.submit(workspace, "export", arguments, session_id)

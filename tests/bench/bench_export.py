@@ -63,7 +63,9 @@ def moviepy(video: Video, plan: ClipPlan, out: Path) -> None:
     from moviepy import VideoFileClip  # type: ignore[import-untyped]
 
     with VideoFileClip(str(video.path)) as clip:
-        clip.subclipped(plan.start_s, plan.end_s).write_videofile(str(out), logger=None)
+        clip.subclipped(plan.start_s, plan.end_s).write_videofile(
+            str(out), logger=None, temp_audiofile_path=str(out.parent)
+        )
 
 
 def main() -> None:

@@ -14,7 +14,14 @@ from core.intervals import Interval
 from core.workspace import Workspace
 from tests.studio import Studio
 
-PAGES = {"": "Upload", "timeline": "Timeline", "label": "Label", "train": "Train", "review": "Review"}
+PAGES = {
+    "": "Upload",
+    "timeline": "Timeline",
+    "label": "Label",
+    "train": "Train",
+    "review": "Review",
+    "recognize": "Recognize",
+}
 SERIOUS = {"serious", "critical"}
 
 

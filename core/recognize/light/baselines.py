@@ -16,6 +16,7 @@ from core.recognize.light.classifier import Classifier, softmax
 from core.recognize.light.moment import moment_of
 from core.recognize.light.sight import Eyes
 from core.recognize.samples import ClipSample
+from core.recognize.videos import Videos
 from core.workspace import Workspace
 
 BINS = (16, 4, 4)
@@ -37,10 +38,10 @@ def colour_histograms(samples: Sequence[ClipSample]) -> NDArray[np.float32]:
     """
     import cv2
 
-    found = np.empty((len(samples), int(np.prod(BINS))), np.float32)
+    found, videos = np.empty((len(samples), int(np.prod(BINS))), np.float32), Videos()
     for number, sample in enumerate(samples):
         whole = ClipSample(sample.path, sample.label, sample.group, sample.start_frame, sample.end_frame)
-        pictures = read_frames(whole, _FRAMES, _PICTURE).reshape(-1, _PICTURE[0], 3)
+        pictures = read_frames(whole, _FRAMES, _PICTURE, video=videos.open(sample.path)).reshape(-1, _PICTURE[0], 3)
         hsv = cv2.cvtColor(pictures, cv2.COLOR_RGB2HSV)
         counts = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
         found[number] = np.sqrt(counts.ravel() / counts.sum())

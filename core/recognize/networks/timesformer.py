@@ -18,6 +18,7 @@ _NAME = "timesformer-base-finetuned-k400"
 _URL = f"https://huggingface.co/facebook/{_NAME}/resolve/72d580cae9d3a854630da97a8cfd8e42ab97dbca/pytorch_model.bin"
 _TIMES = "timesformer.embeddings.time_embeddings"
 _PLACES = "timesformer.embeddings.position_embeddings"
+_WIDEST, _DEEPEST = 1280, 32  # those of the huge vision transformer (Dosovitskiy et al. 2021)
 
 
 class TimeSformer(TimesformerForVideoClassification):  # type: ignore[misc]
@@ -30,6 +31,8 @@ class TimeSformer(TimesformerForVideoClassification):  # type: ignore[misc]
 
 def _make(classes: int, config: dict[str, Any]) -> TimeSformer:
     width, patch = config["width"], config["patch"]
+    if width > _WIDEST or config["layers"] > _DEEPEST:
+        raise ValueError(f"at most {_DEEPEST} layers that are {_WIDEST} wide")
     if width % config["heads"] or config["size"] % patch:
         raise ValueError("the width must be a multiple of the heads, and the size one of the patch")
     network = TimeSformer(
