@@ -42,7 +42,7 @@ LANES: dict[Lane, tuple[Kind, ...]] = {
     "desk": ("train", "export"),
     "school": ("learn",),
 }
-"""Each lane does one job at a time, in the order of their submission, beside the other lane. Footage is looked at for
+"""Each lane does one job at a time, in the order of their submission, beside the others. Footage is looked at for
 hours, by networks that take every core: two at once would both be slow, and an export must not wait for either. What is
 asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits. A network may go to
 school for days, and new footage does not wait for it."""

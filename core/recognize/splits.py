@@ -98,6 +98,25 @@ def check_apart(parts: Mapping[Part, Iterable[ClipSample]]) -> None:
         )
 
 
+def split_apart(dataset: ClipDataset, seed: int = 0) -> tuple[Parts, tuple[str, ...]]:
+    """Parts that share no group and no file, and a sentence for the user where the published ones do and were put
+    aside for it.
+
+    Raises:
+        UserError: there are too few groups, or groups share a file.
+    """
+    parts = split(dataset, seed)
+    try:
+        check_apart(parts)
+    except UserError:
+        parts = split(dataset, seed, published=False)
+        check_apart(parts)
+        return parts, (
+            "Groups cross between the published parts, so that these were put aside and the clips parted anew by group.",
+        )
+    return parts, ()
+
+
 def gaps(dataset: ClipDataset, parts: Mapping[Part, Sequence[ClipSample]]) -> tuple[str, ...]:
     """A sentence for the user on each class that has samples, but none in a part that is not empty."""
     said = []

@@ -4,7 +4,8 @@
 
 ``clips.csv`` has the columns ``path`` and ``label``, and may have ``scene`` and ``source`` (also empty): clips of one
 scene, or else of one source, look alike in more than their trick, so they stay together in a split. Where labels are
-numbers, a column ``name`` tells what they stand for. Without the table each file is a group of its own.
+numbers, a column ``name`` tells what they stand for. A file of which neither is told is a group of its own, and a note
+says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from core.recognize.samples import ClipDataset, ClipSample
 
 KIND = "folders"
 TABLE = "clips.csv"
+BY_FILE = "Each file of no known source counts as a source of its own: clips of one video may be on both sides."
+"""The note on files that nobody said the source of."""
 
 
 def recognises(path: Path) -> bool:
@@ -42,6 +45,8 @@ def read(path: Path) -> ClipDataset:
             f"{path.name} holds no clip: it needs one folder for each class with videos in it, or a {TABLE} that"
             " names them."
         )
+    if any(sample.path == path / sample.group for sample in samples):
+        notes.append(BY_FILE)
     if videos.unusable:
         notes.append(f"Left out, for they are empty or may not be read: {some(videos.unusable)}.")
     others = [name for name in videos.others if "/" in name]

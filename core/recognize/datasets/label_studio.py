@@ -3,9 +3,10 @@
     >>> read(Path("project-1.json"), footage=Path("fights"), moment_frames=5)      # doctest: +SKIP
 
 Every labelled range, and every stretch in which a tracked box is shown (its keyframes up to one that is not
-``enabled``), is one moment: a strike that lands, one that misses. It becomes a clip of ``moment_frames`` frames around
-its middle, for what makes a strike is over in a few frames and annotators close a box late; None takes a stretch as it
-is. A moment of a box carries its track, linear from keyframe to keyframe as Label Studio draws it.
+``enabled``), is one moment: a strike that lands, one that misses. It is taken as it was labelled, or cut to
+``moment_frames`` frames around its middle, for what makes a strike is over in a few frames and annotators close a box
+late. A box with a keyframe alone says when and not how long: it becomes ``MOMENT_FRAMES`` frames around the keyframe. A
+moment of a box carries its track, linear from keyframe to keyframe as Label Studio draws it.
 
 All moments of a video are one group. Frames, clocks and the annotation that counts are those of
 :mod:`core.labels.label_studio`. A task that only a model has annotated teaches nothing.
@@ -72,13 +73,14 @@ def export_in(path: Path) -> Path | None:
     return exports[0] if len(exports) == 1 else None
 
 
-def read(path: Path, footage: Path | None = None, moment_frames: int | None = MOMENT_FRAMES) -> ClipDataset:
+def read(path: Path, footage: Path | None = None, moment_frames: int | None = None) -> ClipDataset:
     """The moments of an export whose videos lie in ``footage``; the classes in the order of their names.
 
     Args:
         path: the JSON, or a folder with it.
         footage: where the videos are, found by their file names; None is the folder of the export.
-        moment_frames: frames of a moment, fewer only in a shorter video; None for all of what was labelled.
+        moment_frames: frames of a moment, fewer only in a shorter video; None for all of what was labelled, and
+            ``MOMENT_FRAMES`` for a box with a keyframe alone.
 
     Raises:
         UserError: it is no export, a region makes no sense, or no video with a label is there.
@@ -115,6 +117,8 @@ def read(path: Path, footage: Path | None = None, moment_frames: int | None = MO
         raise UserError(
             f"{export.name} has no labelled moment of a video in {where.name}. {' '.join(notes[:3])}".strip()
         )
+    if moment_frames is not None:
+        notes.append(f"Each moment is the {moment_frames} frames around the middle of what was labelled.")
     classes = tuple(sorted({sample.label for sample in samples}))
     return ClipDataset(export.stem, tuple(samples), classes, tuple(dict.fromkeys(notes)))
 
@@ -138,12 +142,19 @@ def _samples(
         where = f"{export}, {video.path.name}, region {number}"
         try:
             value = region.get("value")
-            stretches = list(stretches_of(region, clock, n_counted, notes, where))
+            doubts = []
+            stretches = list(stretches_of(region, clock, n_counted, doubts, where))
             labels = labels_of(value)
             if stretches and not labels:
                 notes.append(f"{where} has no label and was passed over.")
+            keyframes = _keyframes(value, clock)
             for start, end in stretches:
-                moment = _moment(start, end, moment_frames, video.last)
+                alone = [frame for frame in keyframes if start <= frame <= end] == [start]
+                wanted = moment_frames or (MOMENT_FRAMES if alone else None)
+                moment = _moment(start, start if alone else end, wanted, video.last)
+                if alone and not moment_frames:
+                    # Where the box would stay up to the end of the video does not matter then.
+                    doubts = [f"{where}: a box with a keyframe alone was taken for the {wanted} frames around it."]
                 track = _track(value, clock, (start, end), moment) if isinstance(value, dict) else None
                 for label in labels:
                     yield ClipSample(video.path, clean_label(label), video.path.name, *moment, track=track)
