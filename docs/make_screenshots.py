@@ -55,6 +55,10 @@ def main() -> None:
                     page.get_by_role("slider", name="Threshold").first.scroll_into_view_if_needed()
                 page.wait_for_timeout(1500)
                 _save(page.screenshot(), Path(__file__).with_name(f"studio-{name}.png"))
+            page.get_by_role("button", name="Framing").click()
+            page.get_by_text("9:16").last.click()
+            page.wait_for_timeout(5000)
+            _save(page.screenshot(), Path(__file__).with_name("studio-framing.png"))
             browser.close()
 
 

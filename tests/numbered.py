@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import ffmpeg
+from tests.priority import kept_ordinary
 
 WIDTH, HEIGHT = 160, 96
 BLOCK = 16
@@ -99,7 +100,7 @@ def _middles(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def write_footage(footage: Footage, path: Path) -> Path:
     """Encode ``footage`` to ``path``."""
     plain = path.with_name(f"plain_{path.name}")
-    with av.open(str(plain), "w") as container:
+    with kept_ordinary(), av.open(str(plain), "w") as container:
         stream: Any = container.add_stream(footage.codec, rate=footage.rate)
         stream.width, stream.height = (HEIGHT, WIDTH) if footage.turns % 2 else (WIDTH, HEIGHT)
         stream.pix_fmt = footage.pixel_format

@@ -45,7 +45,7 @@ def test_frames_stay_inside_and_in_order(scheme: str, length: int, frames: int) 
 def test_what_each_scheme_takes_when_nothing_is_left_to_chance() -> None:
     assert chosen("window", 6, 4).tolist() == [1, 2, 3, 4]
     assert chosen("window", 20, 4).tolist() == [2, 7, 12, 17]
-    assert chosen("window", 20, 4, stride=6).tolist() == [1, 7, 13, 19]
+    assert chosen("window", 20, 4, stride=6).tolist() == [0, 6, 12, 18]
     assert chosen("window", 3, 5).tolist() == [0, 1, 2, 2, 2], "a short moment repeats its last frame"
     assert chosen("segments", 20, 4).tolist() == [2, 7, 12, 17]
     assert chosen("even", 20, 4).tolist() == [0, 6, 13, 19]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from core.errors import UserError
 from core.intervals import Event, Interval
 from core.recognize.datasets import diving48, label_studio, read_dataset, spacejam
+from core.recognize.datasets.folders import BY_FILE
 from core.recognize.datasets.preview import preview_samples
 from core.recognize.datasets.reviewed import NONE, read_reviewed
 from core.recognize.samples import ClipDataset, ClipSample
@@ -76,7 +78,7 @@ def test_a_folder_is_a_class_and_a_file_a_group(files: Callable[..., Path]) -> N
         "ollie/a.mp4",
         "ollie/b.MOV",
     ]
-    assert dataset.notes == ()
+    assert dataset.notes == (BY_FILE,)
 
 
 def test_what_is_left_out_is_told(files: Callable[..., Path]) -> None:
@@ -127,9 +129,16 @@ def test_the_table_gives_labels_and_groups(files: Callable[..., Path]) -> None:
     assert labels(dataset) == {"1.mp4": "ollie", "2.mp4": "ollie", "3.mp4": "grind", "4.mp4": "grind"}
     # The scene counts before the source, and the file is the last resort.
     assert groups(dataset) == {"1.mp4": "scene s1", "2.mp4": "scene s2", "3.mp4": "source x", "4.mp4": "b/4.mp4"}
+    assert BY_FILE in dataset.notes  # of b/4.mp4
     # A file of that name in another folder is another clip.
     assert "gone/5.mp4" in notes(dataset)
     assert "does not name them: b/5.mp4" in notes(dataset)
+
+
+def test_clips_of_known_sources_raise_no_doubt(files: Callable[..., Path]) -> None:
+    folder = files("a/1.mp4", "b/2.mp4")
+    (folder / "clips.csv").write_text("path,label,source\na/1.mp4,ollie,x\nb/2.mp4,grind,y\n")
+    assert BY_FILE not in read_dataset(folder).notes
 
 
 def test_a_table_names_files_below_and_numbers_by_their_names(files: Callable[..., Path]) -> None:
@@ -207,15 +216,15 @@ def test_a_copy_is_in_the_group_of_its_clip(files: Callable[..., Path]) -> None:
         "0000007_flipped",
         "0000007_flipped_rotate_330",
         "0000007_translate_-32_0",
-        "0000099",
-        "0000100",
+        "0000999",
+        "0001000",
     )
-    annotated = {"0000007": 1, "0000007_flipped": 1, "0000099": 0, "0000100": 9, "0000555": 0}
+    annotated = {"0000007": 1, "0000007_flipped": 1, "0000999": 0, "0001000": 9, "0000555": 0}
     dataset = read_dataset(spacejam_folder(files, annotated, *clips))
     assert dataset.classes == ("block", "pass", "walk")  # in the order of their numbers, less what is to be discarded
     assert labels(dataset) == {f"{clip}.mp4": "pass" for clip in clips[:4]} | {
-        "0000099.mp4": "block",
-        "0000100.mp4": "walk",
+        "0000999.mp4": "block",
+        "0001000.mp4": "walk",
     }
     first = groups(dataset)["0000007.mp4"]
     assert [groups(dataset)[f"{clip}.mp4"] == first for clip in clips] == [True] * 5 + [False]
@@ -282,6 +291,19 @@ def test_the_published_annotations_are_read_whole() -> None:
     copies = [key for key in annotated if spacejam.original(key) != key]
     assert len(copies) == 4528
     assert all(annotated[key] == annotated[spacejam.original(key)] for key in copies)
+
+
+def test_few_published_clips_are_tested_beside_one_that_is_trained_on() -> None:
+    annotated, classes = spacejam.annotated_clips(shared("basketball"))
+    samples = [
+        ClipSample(Path(key), label, spacejam._group(spacejam.original(key))) for key, label in annotated.items()
+    ]
+    parts = split(ClipDataset("spacejam", tuple(samples), classes))
+    taught, tested = (
+        np.unique([int(spacejam.original(sample.path.name)) for sample in parts[part]]) for part in ("train", "test")
+    )
+    near = [np.abs(taught - number).min() <= 50 for number in tested]
+    assert 0 < np.mean(near) < 0.15
 
 
 def test_the_published_clips_are_copies_of_one() -> None:
@@ -428,15 +450,25 @@ def moments(dataset: ClipDataset) -> list[tuple[str, int, int | None]]:
 def test_a_moment_lies_around_what_was_labelled(
     export: Callable[..., Path], tmp_path: Path, ends: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    dataset = label_studio.read(export([task(ranges(ends))]), tmp_path / "footage")
+    dataset = label_studio.read(export([task(ranges(ends))]), tmp_path / "footage", moment_frames=5)
     assert moments(dataset) == [("strike", *expected)]
     assert dataset.samples[0].track is None
-    assert dataset.notes == ()
+    assert dataset.notes == ("Each moment is the 5 frames around the middle of what was labelled.",)
 
 
-def test_moments_can_be_as_long_as_they_were_labelled(export: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_box_with_one_keyframe_is_no_moment_up_to_the_end(export: Callable[..., Path], tmp_path: Path) -> None:
+    path = export([task(box((11, 10, True)), box((3, 10, True), (9, 20, True), label="miss"))])
+    dataset = label_studio.read(path, tmp_path / "footage")
+    assert moments(dataset) == [("strike", 8, 12), ("miss", 2, N - 1)]
+    assert dataset.samples[0].track is not None
+    one, other = dataset.notes
+    assert one == "project-1.json, fight.mp4: boxes with one keyframe became 5 frames around it."
+    assert "region 2: a box is never closed" in other
+
+
+def test_moments_are_as_long_as_they_were_labelled(export: Callable[..., Path], tmp_path: Path) -> None:
     path = export([task(ranges((3, 9), (20, 20)), ranges((12, 15), label="miss"))])
-    dataset = label_studio.read(path, tmp_path / "footage", moment_frames=None)
+    dataset = label_studio.read(path, tmp_path / "footage")
     assert moments(dataset) == [("strike", 2, 8), ("strike", 19, 19), ("miss", 11, 14)]
     assert dataset.classes == ("miss", "strike")
     assert {sample.group for sample in dataset.samples} == {"fight.mp4"}
@@ -461,7 +493,7 @@ def test_a_box_stands_still_outside_of_its_keyframes_and_inside_of_the_picture(
     export: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = export([task(box((20, 90, True), (21, 95, False)))])
-    track = label_studio.read(path, tmp_path / "footage").samples[0].track
+    track = label_studio.read(path, tmp_path / "footage", moment_frames=5).samples[0].track
     assert track is not None
     assert track.frames.tolist() == [17, 18, 19, 20, 21]
     np.testing.assert_allclose(track.boxes[:, 0], [0.9, 0.9, 0.9, 0.95, 0.95])
@@ -472,7 +504,7 @@ def test_frames_counted_at_another_rate_are_found_by_their_times(export: Callabl
     region = box((9, 10, True), (13, 10, False), framesCount=32, duration=N / 30)
     dataset = label_studio.read(export([task(region)]), tmp_path / "footage")
     # Frames 9 and 13 of 24 a second are shown at 8 / 24 s and 12 / 24 s, which are the frames 10 and 15 of 30 a second.
-    assert moments(dataset) == [("strike", 10, 14)]
+    assert moments(dataset) == [("strike", 10, 15)]
     assert "24 frames a second where the video has 30" in notes(dataset)
 
 
@@ -542,7 +574,7 @@ def test_an_export_beside_its_videos_is_recognised(export: Callable[..., Path], 
     path = export([task(ranges((5, 5)))])
     inside = path.rename(tmp_path / "footage" / path.name)
     for named in (inside, inside.parent):
-        assert moments(read_dataset(named)) == [("strike", 2, 6)]
+        assert moments(read_dataset(named)) == [("strike", 4, 4)]
 
 
 def test_published_exports_say_what_is_missing() -> None:
@@ -594,6 +626,40 @@ def test_reviews_and_labels_teach_by_their_names(workspace: Workspace, tmp_path:
     ]
     assert groups(dataset) == {"park.mp4": park, "plaza.mp4": plaza}
     assert NONE not in read_reviewed(workspace, [park]).classes
+
+
+def test_a_trick_without_a_name_is_no_class_beside_names(workspace: Workspace, tmp_path: Path) -> None:
+    park, plaza = (session(workspace, tmp_path, name) for name in ("park", "plaza"))
+    workspace.save_labels(park, [Interval(10, 20), Interval(200, 220)], "editor")
+    decide(workspace, park, [Decision(Event(50, 60), verdict="reject")])
+    alone = read_reviewed(workspace, [park], rejected_as=NONE)
+    assert alone.balance() == {"trick": 2, "none": 1}
+    assert alone.notes == ()
+    workspace.save_labels(plaza, [Interval(1, 5, "ollie")], "editor")
+    dataset = read_reviewed(workspace, [park, plaza], rejected_as=NONE)
+    assert dataset.balance() == {"ollie": 1, "none": 1}
+    assert dataset.notes == ("Left out, for nobody named them: 2 moment(s) that are only called 'trick'.",)
+
+
+def test_names_of_a_recognizer_do_not_teach(workspace: Workspace, tmp_path: Path) -> None:
+    """Else it is confirmed in its mistakes, and the figures are of its own opinion."""
+    park = session(workspace, tmp_path, "park")
+    by_hand = Interval(10, 20, "kickflip")
+    drawn = [by_hand, Interval(100, 120), Interval(200, 220), Interval(300, 320)]
+    named = [replace(trick, label="ollie") for trick in drawn[1:]]
+    workspace.save_labels(park, drawn, "editor")
+    workspace.save_labels(park, [by_hand, *named], "named by park tricks")
+    # One is renamed by a person, of one the edges alone are moved, and one more is drawn.
+    renamed, moved, more = replace(named[0], label="grind"), Interval(203, 222, "ollie"), Interval(400, 410, "ollie")
+    workspace.save_labels(park, [by_hand, renamed, moved, named[2], more], "editor")
+    decide(workspace, park, [Decision(Event(301, 319), verdict="reject")])
+    dataset = read_reviewed(workspace, [park], rejected_as=NONE)
+    assert moments(dataset) == [("kickflip", 10, 20), ("grind", 100, 120), ("ollie", 400, 410)]
+    assert "a recognizer gave them: 2 name(s)" in notes(dataset)
+    workspace.restore_labels(park, 1)
+    assert read_reviewed(workspace, [park]).balance() == {"kickflip": 1}  # the others have no name again
+    workspace.restore_labels(park, 2)
+    assert moments(read_reviewed(workspace, [park])) == [("kickflip", 10, 20)]
 
 
 def test_a_session_without_its_video_is_left_out(workspace: Workspace, tmp_path: Path) -> None:

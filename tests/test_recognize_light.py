@@ -320,6 +320,13 @@ def test_everybody_is_judged_on_the_same_groups_that_they_did_not_see(
     assert len({*zip(groups, found.fold.tolist(), strict=True)}) == len(set(groups)) == len(set(found.fold.tolist()))
     assert found.accuracy("light") == 1.0
     assert (found.probability["majority"] == 0.5).all()  # each place has one of both
+    # Two to one, and in the place that is left out it is the other way round: the commonest is the commonest of all.
+    uneven = [row for row in range(2 * EACH) if row not in (1, 3)]
+    few = cross_validated(
+        replace(dataset, samples=tuple(dataset.samples[row] for row in uneven)),
+        replace(seen, light=seen.light[uneven], colours=None, points=None),
+    )
+    assert few.accuracy("majority") == pytest.approx(4 / 6)
     parted = cross_validated(dataset, seen, folds=2, seed=1)
     assert set(parted.fold.tolist()) == {0, 1}
     assert len({*zip(groups, parted.fold.tolist(), strict=True)}) == len(set(groups))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.recognize.samples import ClipDataset, ClipSample, Part
-from core.recognize.splits import Parts, check_apart, folds, gaps, split
+from core.recognize.splits import Parts, check_apart, folds, gaps, split, split_apart
 
 CLASSES = ("grind", "kickflip", "ollie")
 
@@ -201,3 +201,16 @@ def test_parts_that_share_a_group_or_a_file_are_refused() -> None:
         check_apart({"train": (a,), "val": (), "test": (b,)})
     with pytest.raises(UserError, match="plaza"):
         check_apart({"train": (a,), "test": (same_file,)})
+
+
+def test_published_parts_that_share_a_group_are_put_aside() -> None:
+    data = dataset({f"s{i}": "ok" for i in range(10)}, {f"s{i}": "test" if i < 3 else "train" for i in range(10)})
+    assert split_apart(data, 1) == (split(data, 1), ())
+    crossing = ClipDataset("park", (*data.samples, ClipSample(Path("x.mp4"), "ollie", "s0", part="train")), CLASSES)
+    parts, said = split_apart(crossing, 1)
+    check_apart(parts)
+    assert parts == split(crossing, 1, published=False)
+    assert "parted anew by group" in said[0]
+    same_file = (ClipSample(Path("x.mp4"), "ollie", f"s{i}") for i in range(10))
+    with pytest.raises(UserError, match="lie in more than one part"):
+        split_apart(ClipDataset("park", (*data.samples, *same_file), CLASSES))

@@ -290,7 +290,8 @@ def slowly(
             middle = (air.start_frame + air.end_frame) // 2
             segments.append(("title", kept[0], 0, Interval(middle, middle), 1, 2 * fps, 2 * fps // 3, 2 * fps // 3))
         for number, one in enumerate(in_time if settings.order == "time" else kept, 1):
-            shown = Interval(*ends[in_time.index(one)])
+            start, end = ends[in_time.index(one)]
+            shown = Interval(start, end)
             segments.append(("trick", one, number, shown, *timed(shown, one.trick.pad(0, 0, last_frame), 1)))
             if one in replayed:
                 air = one.air.pad(0, 0, last_frame)
@@ -303,7 +304,8 @@ def slowly(
         return segments, [room if settings.transition == "fade" and room >= 3 else 0 for room in rooms]
 
     def frames(found: tuple[list[Any], list[int]]) -> int:
-        return sum(segment[5] for segment in found[0]) - sum(found[1])
+        lengths: list[int] = [segment[5] for segment in found[0]]
+        return sum(lengths) - sum(found[1])
 
     best = sorted(moments, key=lambda one: one.rank)
     counts = [(len(best), n) for n in range(len(best), 0, -1)] if settings.replay else []
@@ -581,12 +583,12 @@ def test_music_is_quieter_where_the_footage_is_loud(tmp_path: Path) -> None:
 
 
 def test_music_in_eight_channels_is_as_loud_as_in_two(video: Video, tmp_path: Path) -> None:
-    """Surround sound becomes stereo in a reel, so its loudness is that of the stereo; as it is here it is too quiet to be
-    heard beneath the footage."""
+    """Surround sound becomes stereo in a reel, so its loudness is that of the stereo. As quiet as it is stored here it
+    would not be heard beneath the footage."""
     surround, stereo = tmp_path / "surround.wav", tmp_path / "stereo.wav"
     channels = "|".join(f"0.005*sin({hz}*2*PI*t)" for hz in (300, 500, 400, 60, 700, 900, 1100, 1300))
     ffmpeg.run(["-f", "lavfi", "-i", f"aevalsrc='{channels}':s=48000:d=5:c=7.1", "-c:a", "pcm_f32le", str(surround)], 1)
-    ffmpeg.run(["-i", str(surround), "-ac", "2", str(stereo)], 1)
+    ffmpeg.run(["-i", str(surround), "-ac", "2", "-c:a", "pcm_f32le", str(stereo)], 1)
     assert measure(["-i", str(surround)]).lufs == pytest.approx(loudness(stereo)[0], abs=0.1)
     heard = []
     for music in (surround, stereo):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from core import ffmpeg
 from core.errors import UserError
 from core.video import Video
+from tests.priority import kept_ordinary
 
 N = 60
 GOP = 12
@@ -106,7 +107,7 @@ def _draw(number: int) -> NDArray[np.uint8]:
 
 def write_film(film: Film, path: Path) -> Path:
     """Encode ``film`` to ``path``."""
-    with av.open(str(path), "w") as container:
+    with kept_ordinary(), av.open(str(path), "w") as container:
         stream: Any = container.add_stream(film.codec, rate=film.rate)
         stream.width, stream.height = (HEIGHT, WIDTH) if film.quarter_turns % 2 else (WIDTH, HEIGHT)
         stream.pix_fmt, stream.options = film.pixel_format, film.options

@@ -129,9 +129,9 @@ def evaluate(
 
         check_target(report)
     dataset = read_dataset(data)
-    say(dataset.notes)
     with open_workspace() as workspace, bar(data.name) as progress:
         judged = judge(model, dataset, workspace, progress)
+    say(dataset.notes)
     if report:
         from core.recognize.report import write_report
 

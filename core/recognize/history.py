@@ -84,7 +84,7 @@ def read_history(folder: Path) -> History:
         return History(tuple(Epoch(**{**row, "epoch": int(row["epoch"])}) for row in rows))  # type: ignore[arg-type]
     except FileNotFoundError:
         return History()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder / FILE} cannot be read: choose an empty folder.") from error
 
 

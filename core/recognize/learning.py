@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,8 +20,11 @@ from numpy.typing import NDArray
 
 from core.atomic import atomic_path, check_folder
 from core.errors import Cancelled, UserError
+from core.recognize import history
+from core.recognize.datasets.files import some
+from core.recognize.datasets.folders import BY_FILE
 from core.recognize.evaluation import Evaluation, evaluate
-from core.recognize.loading import Cancel, Progress, check_torch, open_recognizer
+from core.recognize.loading import CARD, LIGHT, Cancel, Progress, architecture_of, check_torch, open_recognizer
 from core.recognize.samples import ClipDataset, ClipSample
 from core.settings import LearnSettings, Settings
 
@@ -65,8 +70,8 @@ class Judged:
     clips: tuple[JudgedClip, ...]
     """Beside the rows of the evaluation."""
     baselines: dict[str, float]
-    """Accuracy on the very same clips of always naming the commonest class (``majority``), and of a classifier of the
-    whole picture's colours (``colours``), which learns places and not movements."""
+    """Accuracy on the very same clips of always naming the one that is commonest among them (``majority``), and of a
+    classifier of the whole picture's colours (``colours``), which learns places and not movements."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``trickline recognize evaluate --json`` prints."""
@@ -81,7 +86,8 @@ class Judged:
             yield f"  {name:12} {accuracy:6.1%} of {len(found.truth)} right"
         yield f"  {'macro F1':12} {found.macro_f1:6.2f}"
         for one in found.per_class:
-            yield f"  {one.label:24} {one.support:5} clips  precision {one.precision:.2f}  recall {one.recall:.2f}"
+            precision, recall = ("-" if math.isnan(one) else f"{one:.2f}" for one in (one.precision, one.recall))
+            yield f"  {one.label:24} {one.support:5} clips  precision {precision:4}  recall {recall}"
 
     def write(self, folder: Path) -> None:
         """Keep it beside the recognizer."""
@@ -115,7 +121,7 @@ def read_judged(folder: Path) -> Judged | None:
         return None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is damaged: delete it, or train anew.") from error
-    return Judged(file.dataset, file.how, evaluation, file.clips, file.baselines)
+    return Judged(file.dataset, file.how, evaluation, file.clips, _beside(evaluation, file.baselines))
 
 
 @dataclass(frozen=True)
@@ -139,21 +145,23 @@ def learn(
     """Train a recognizer into the folder ``out``, and judge it.
 
     The light one is judged by cross-validation over groups, and then trained on all clips. A network is trained on
-    70 % of the groups, its best epoch chosen by 20 %, and judged by the other 10 %.
+    70 % of the groups, its best epoch chosen by 20 %, and judged by the other 10 %; or on the published parts, if no
+    group crosses between them. A class with too little to learn from is left out, as long as two others remain.
 
     Raises:
-        UserError: the data set cannot teach, weights cannot be had, or what the architecture needs is not installed.
+        UserError: the data set cannot teach, weights cannot be had, what the architecture needs is not installed, or
+            ``out`` holds a recognizer of another kind.
         Cancelled: ``cancelled`` said so; asked again, it goes on where it was.
     """
     settings = settings or LearnSettings()
+    _check_kind(out, settings.arch)
     check_folder(out)
-    if settings.arch == "light":
-        learnt = _learn_light(dataset, out, workspace, settings, progress, cancelled)
-    else:
-        learnt = _learn_network(dataset, out, workspace, settings, progress, cancelled)
+    dataset, notes = _teachable(dataset, settings.arch != LIGHT)
+    teach = _learn_light if settings.arch == LIGHT else _learn_network
+    learnt = teach(dataset, out, workspace, settings, progress, cancelled)
     if learnt.judged:
         learnt.judged.write(out)
-    return learnt
+    return replace(learnt, notes=(*notes, *learnt.notes))
 
 
 def judge(
@@ -208,8 +216,10 @@ def _learn_light(
     else:
         left_out = f"{folds} parts" if folds else f"{groups} groups"
         how = f"Each of {left_out} of clips was named by a recognizer that was trained on the others."
+        how = " ".join([how, *_doubts(dataset)])
         baselines = {name: crossed.accuracy(name) for name in crossed.probability if name != "light"}
         judged = _judged(dataset.name, how, dataset.classes, dataset.samples, crossed.probability["light"], baselines)
+    _forget(out)
     recognizer.save(out)
     return Learnt(out, judged, tuple(notes))
 
@@ -222,16 +232,24 @@ def _learn_network(
     progress: Progress | None,
     cancelled: Cancel | None,
 ) -> Learnt:
-    check_torch()
+    check_torch(settings.arch)
     from core.recognize.settings import RecognizeSettings
-    from core.recognize.splits import check_apart, gaps, split
-    from core.recognize.training import train
+    from core.recognize.splits import gaps, split_apart
+    from core.recognize.training import RUN, train
 
-    parts = split(dataset, settings.seed)
-    check_apart(parts)
+    parts, anew = split_apart(dataset, settings.seed)
+    seen = [sample.label for part in ("train", "val") for sample in parts[part]]
+    taught = {sample.label for sample in parts["train"] if seen.count(sample.label) > 1}
+    untaught = {sample.label for sample in dataset.samples} - taught
+    if untaught and len(taught) > 1:
+        dataset = _without(dataset, untaught)
+        parts = {part: tuple(one for one in samples if one.label in taught) for part, samples in parts.items()}
+        anew = (*anew, f"Left out, for too few of their clips fell to the training: {some(sorted(untaught))}.")
     network = RecognizeSettings.model_validate(settings.model_dump())
+    if not (out / RUN).exists():  # else it goes on, or is refused
+        _forget(out)
     trained = train(dataset, parts, network, out, progress, cancelled)
-    notes = [*trained.notes, *gaps(dataset, parts)]
+    notes = [*anew, *trained.notes, *gaps(dataset, parts)]
     tested = parts["test"]
     if not tested:
         return Learnt(out, None, (*notes, "No clips were left out, so nobody knows how good it is."))
@@ -239,8 +257,52 @@ def _learn_network(
     if cancelled and cancelled():
         raise Cancelled
     baselines = _baselines(dataset, parts["train"], tested, settings.seed)
-    how = f"{len(tested)} clips of groups that were left out of the training."
+    how = " ".join([f"{len(tested)} clips of groups that were left out of the training.", *anew, *_doubts(dataset)])
     return Learnt(out, _judged(dataset.name, how, dataset.classes, tested, probability, baselines), tuple(notes))
+
+
+def _check_kind(out: Path, arch: str) -> None:
+    """Refuse to put a light recognizer and a network into one folder."""
+    from core.recognize.training import RUN
+
+    held = architecture_of(out) if (out / CARD).exists() else None
+    if arch == LIGHT and ((out / RUN).exists() or held not in (None, LIGHT)):
+        raise UserError(f"{out} holds the training of a network: choose another folder for the light recognizer.")
+    if arch != LIGHT and held == LIGHT:
+        raise UserError(f"{out} holds a light recognizer: choose another folder for the network.")
+
+
+def _forget(out: Path) -> None:
+    """What was found out about the recognizer that is replaced."""
+    for name in (JUDGED, history.FILE):
+        (out / name).unlink(missing_ok=True)
+
+
+def _teachable(dataset: ClipDataset, by_group: bool) -> tuple[ClipDataset, tuple[str, ...]]:
+    """The data set without classes that would end a training, where two others remain, and sentences on them.
+
+    Args:
+        by_group: whether a class has to come from two groups, of which one is left out.
+    """
+    notes = []
+    sources = {(sample.label, sample.group) for sample in dataset.samples}
+    single = {label for label, count in dataset.balance().items() if count == 1}
+    alone = {label for label, count in Counter(label for label, _ in sources).items() if count == 1} - single
+    for few, why in ((single, "have a single clip"), (alone if by_group else set(), "come from one source alone")):
+        if few and sum(count > 0 for count in dataset.balance().values()) - len(few) >= 2:
+            dataset = _without(dataset, few)
+            notes.append(f"Left out, for they {why}: {some(sorted(few))}.")
+    return dataset, tuple(notes)
+
+
+def _without(dataset: ClipDataset, labels: Collection[str]) -> ClipDataset:
+    samples = tuple(sample for sample in dataset.samples if sample.label not in labels)
+    return replace(dataset, samples=samples, classes=tuple(one for one in dataset.classes if one not in labels))
+
+
+def _doubts(dataset: ClipDataset) -> list[str]:
+    """What makes figures by groups look better than they are."""
+    return [note for note in dataset.notes if note == BY_FILE]
 
 
 def _baselines(
@@ -254,8 +316,13 @@ def _baselines(
     train, test = np.arange(len(taught)), np.arange(len(taught), len(y))
     colours = baselines.colour_histograms([*taught, *tested])
     named = baselines.forest(colours, seed)(train, y[train], test, len(dataset.classes)).argmax(axis=1)
-    commonest = np.bincount(y[train]).argmax()
-    return {"majority": float((y[test] == commonest).mean()), "colours": float((named == y[test]).mean())}
+    return {"colours": float((named == y[test]).mean())}
+
+
+def _beside(evaluation: Evaluation, baselines: dict[str, float]) -> dict[str, float]:
+    """The baselines, the commonest class first."""
+    others = {name: accuracy for name, accuracy in baselines.items() if name != "majority"}
+    return {"majority": evaluation.majority, **others}
 
 
 def _judged(
@@ -278,4 +345,4 @@ def _judged(
         )
         for sample, row in zip(samples, probability, strict=True)
     )
-    return Judged(name, how, evaluation, clips, baselines)
+    return Judged(name, how, evaluation, clips, _beside(evaluation, baselines))

@@ -111,9 +111,7 @@ def split_apart(dataset: ClipDataset, seed: int = 0) -> tuple[Parts, tuple[str, 
     except UserError:
         parts = split(dataset, seed, published=False)
         check_apart(parts)
-        return parts, (
-            "Groups cross between the published parts, so that these were put aside and the clips parted anew by group.",
-        )
+        return parts, ("Groups cross between the published parts, so that the clips were parted anew by group.",)
     return parts, ()
 
 

@@ -13,7 +13,7 @@ from core.recognize.datasets import read_dataset
 from core.recognize.datasets.preview import preview_samples
 from core.recognize.datasets.reviewed import read_reviewed
 from core.recognize.samples import ClipDataset
-from core.recognize.splits import gaps, split
+from core.recognize.splits import gaps, split_apart
 from core.settings import Architecture
 from pages.widgets import recognize_charts
 from pages.widgets.footage_browser import path_of
@@ -161,7 +161,7 @@ def _split_words(dataset: ClipDataset, arch: Architecture, seed: int, groups: in
             else "It is trained on all clips."
         )
     try:
-        parts = split(dataset, seed)
+        parts, _ = split_apart(dataset, seed)
     except UserError as error:
         return str(error)
     words = {"train": "to learn from", "val": "to choose the best epoch by", "test": "to judge it by"}

@@ -65,7 +65,7 @@ def _method() -> LearnSettings | None:
         with st.expander("More", icon=":material/tune:"):
             return LearnSettings(seed=_seed())
     try:
-        check_torch()
+        check_torch(arch)
     except UserError as error:
         st.error(escaped(str(error)), icon=":material/error:")
         return None

@@ -13,6 +13,7 @@ from core.intervals import Interval
 from core.jobs import Job
 from core.label_palette import palette
 from core.pipeline import Look
+from core.recognize.datasets.reviewed import NAMED_BY
 from core.recognize.dive_classes import dives_named
 from core.recognize.names_out import names_csv, not_taken, with_names
 from core.recognize.shelf import Shelved
@@ -115,7 +116,7 @@ def _strip(desk: Desk, shelved: Shelved, events: Sequence[Mapping[str, Any]], le
 def _take(desk: Desk, shelved: Shelved, names: list[Interval]) -> None:
     """Names become labels; the history calls them by the recognizer."""
     before = desk.intervals
-    desk.change(lambda labels: with_names(labels, names), f"named by {shelved.name}")
+    desk.change(lambda labels: with_names(labels, names), f"{NAMED_BY}{shelved.name}")
     newest = desk.workspace.labels(desk.session.id)
     if newest and newest.revision != desk.revision:
         st.session_state[_BEFORE] = (desk.session.id, newest.revision, before)

@@ -142,24 +142,34 @@ def _samples(
         where = f"{export}, {video.path.name}, region {number}"
         try:
             value = region.get("value")
-            doubts = []
-            stretches = list(stretches_of(region, clock, n_counted, doubts, where))
+            said: list[str] = []
+            stretches = list(stretches_of(region, clock, n_counted, said, where))
             labels = labels_of(value)
             if stretches and not labels:
                 notes.append(f"{where} has no label and was passed over.")
             keyframes = _keyframes(value, clock)
+            alone = False
             for start, end in stretches:
                 alone = [frame for frame in keyframes if start <= frame <= end] == [start]
                 wanted = moment_frames or (MOMENT_FRAMES if alone else None)
                 moment = _moment(start, start if alone else end, wanted, video.last)
-                if alone and not moment_frames:
-                    # Where the box would stay up to the end of the video does not matter then.
-                    doubts = [f"{where}: a box with a keyframe alone was taken for the {wanted} frames around it."]
+                if alone:
+                    notes.append(
+                        f"{export}, {video.path.name}: boxes with one keyframe became {wanted} frames around it."
+                    )
                 track = _track(value, clock, (start, end), moment) if isinstance(value, dict) else None
                 for label in labels:
                     yield ClipSample(video.path, clean_label(label), video.path.name, *moment, track=track)
+            if not alone:  # else it does not matter that the box would stay up to the end of the video
+                notes += said
         except ValueError as error:
             raise UserError(f"{where}: {error}; correct it there and export again.") from None
+
+
+def _keyframes(value: Any, clock: Clock) -> list[int]:
+    """Frames of a box's keyframes, ascending; none for what has no box."""
+    sequence = list_of(value.get("sequence")) if isinstance(value, dict) else []
+    return sorted({clock.frame(keyframe.get("frame"), "frame") for keyframe in sequence})
 
 
 def _moment(start: int, end: int, n_frames: int | None, last: int) -> tuple[int, int]:

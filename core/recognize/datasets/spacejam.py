@@ -38,8 +38,8 @@ _COPY = re.compile(r"(.+?)(?:_flipped|_rotated?_-?\d+|_translated?_-?\d+_-?\d+)+
 _DISCARD = "discard"
 """The class of clips that are not to be used."""
 _NEIGHBOURS = 1000
-"""Numbers a group: ten times the distance from which on labels agree no more often than by chance, so that few clips lie
-near a border, and there are still 41 groups to deal out."""
+"""Numbers a group: ten times the distance from which on labels agree no more often than by chance, so that few clips
+lie near a border, and there are still 41 groups to deal out."""
 _MAX_JOINTS_BYTES = 2**20
 """16 frames of 18 joints make 5 KB."""
 

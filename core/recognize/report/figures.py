@@ -103,7 +103,7 @@ class Mistake:
 def standings(judged: Judged) -> list[Standing]:
     """The recognizer first, then what needs none, on the very same clips. The commonest class is always among them."""
     found = judged.evaluation
-    accuracies = {RECOGNIZER: found.accuracy, "majority": found.majority, **judged.baselines}
+    accuracies = {RECOGNIZER: found.accuracy, **judged.baselines, "majority": found.majority}
     return [_standing(name, accuracy, len(found.truth)) for name, accuracy in accuracies.items() if 0 <= accuracy <= 1]
 
 
