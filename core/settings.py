@@ -29,6 +29,8 @@ ExportKind = Literal[
 ]  # fmt: skip
 """What can be exported: what is seen, and edit lists."""
 EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
+LONGEST_TITLE = 80
+"""Letters on the card of a reel."""
 DEFAULT_NAME = "{session}_{index:02d}_{label}"
 """Of a clip; see :func:`core.export.names.clip_names`."""
 
@@ -105,7 +107,7 @@ class ReelSettings(Settings):
     order: ReelOrder = "time"
     target_s: float | None = Field(None, gt=0)
     """About so long; what would make it longer is left out, the least liked first. None takes the preset's longest."""
-    title: str = Field("", max_length=80)
+    title: str = Field("", max_length=LONGEST_TITLE)
     """On a card before the first trick; empty for no card."""
     captions: bool = True
     """Name and number of each trick in the picture."""
@@ -132,7 +134,7 @@ class ExportSettings(Settings):
         if unknown or not kinds:
             wrong = f"{str(unknown[0])[:40]!r} is no kind of file that is exported" if unknown else "Nothing is chosen"
             raise UserError(f"{wrong}: choose from {', '.join(EXPORT_KINDS)}.")
-        return kinds
+        return tuple(dict.fromkeys(kinds)) if isinstance(kinds, list | tuple) else kinds
 
     @model_validator(mode="after")
     def _a_copy_is_whole(self) -> Self:

@@ -233,6 +233,11 @@ def test_a_clip_too_long_for_an_animation_stops_nothing(
     assert re.fullmatch(r"Park-day_01_ollie\.gif: 0\.7 s of .* do not fit into 0\.0 MB .*\.", done.notes[0])
 
 
+def test_a_kind_that_is_named_twice_is_made_once(footage: Video, tmp_path: Path) -> None:
+    done = write(footage, EVENTS, tmp_path, quick("csv", "edl", "csv"))
+    assert [file.kind for file in done.files] == ["csv", "edl"]
+
+
 def test_no_events_write_nothing(footage: Video, tmp_path: Path) -> None:
     done = write(footage, [], tmp_path / "out", quick(*EXPORT_KINDS))
     assert (done.files, done.manifest, done.notes) == ((), None, ("There are no tricks of Park day.mp4 to export.",))
@@ -589,6 +594,8 @@ def test_where_nobody_is_in_the_clip_it_says_so(session: Session, trickline: Tri
         (("--aspect", "1:1", "--mode", "fast"), r"^A fast clip is a copy and cannot be cropped"),
         (("--aspect", "3:1"), r"--aspect"),
         (("--padding", "-1"), r"--padding"),
+        (("--formats", "reel", "--title", "x" * 81), r"^The title has 81 letters: shorten it to 80"),
+        (("--formats", "reel", "--music", "nowhere.mp3"), r"nowhere\.mp3"),
         (("--padding", "nan"), r"--padding"),
         (("--name", "a/b"), r"^A file name cannot hold '/'"),
         (("--name", "{x}"), r"unknown field \{x\}"),

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli.shared import Json, Mode, bar, open_workspace, print_files, say
+from core.errors import UserError
 from core.framing import Aspect
 from core.settings import (
     DEFAULT_NAME,
     EXPORT_KINDS,
+    LONGEST_TITLE,
     ClipSettings,
     Encoder,
     ExportSettings,
@@ -74,6 +76,8 @@ def export(
     from core.export import export as write
     from core.video import Video
 
+    if len(title) > LONGEST_TITLE:
+        raise UserError(f"The title has {len(title)} letters: shorten it to {LONGEST_TITLE}.")
     settings = ExportSettings.model_validate(
         {
             "kinds": tuple(kind.strip() for kind in formats.split(",") if kind.strip()),
