@@ -11,8 +11,7 @@ from typing import Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.errors import UserError
-from core.framing import Aspect
-from core.framing.keyframes import Keyframe
+from core.framing import Aspect, Keyframe
 
 FeatureSet = Literal["basic", "temporal", "rich", "rich_temporal", "motion", "kinematics"]
 ModelKind = Literal["rf", "logreg", "gb", "ensemble", "adapted"]

@@ -15,7 +15,7 @@ import pytest
 from core import ffmpeg
 from core.content import content_id
 from core.export import Export, Skater, export
-from core.framing.keyframes import Keyframe
+from core.framing import Keyframe
 from core.intervals import Event, Interval
 from core.reel import Moment, Reel
 from core.settings import ClipSettings, ExportSettings, FramingSettings, ReelSettings

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.framing import Aspect
+from core.framing import Aspect, Keyframe
 from core.framing.bodies import Bodies, look_at_bodies
 from core.framing.crop import CropPath, acceleration, crop_path, kept_share, window_of
-from core.framing.keyframes import EASE_S, Keyframe
+from core.framing.keyframes import EASE_S
 from core.framing.smooth import MAX_SPEED
 from core.intervals import Interval
 from core.metrics import signals

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.clips import ClipPlan
-from core.framing.keyframes import Keyframe
+from core.framing import Keyframe
 from core.framing.session import NOT_LOOKED, clip_path
 from core.intervals import Interval
 from core.settings import ClipSettings, FramingSettings, SessionSettings

@@ -15,7 +15,7 @@ from core import pipeline, proxy, tasks, thumbnails
 from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
-from core.framing.keyframes import Keyframe
+from core.framing import Keyframe
 from core.intervals import Interval
 from core.jobs import LANES
 from core.records import Session as Record

@@ -9,9 +9,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from core.framing import Aspect
+from core.framing import Aspect, Keyframe
 from core.framing.bodies import Bodies
-from core.framing.keyframes import Keyframe, led_by_hand
+from core.framing.keyframes import led_by_hand
 from core.framing.smooth import Wish, calmest_path
 from core.intervals import Interval
 

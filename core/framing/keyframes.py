@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.framing import Keyframe
+
 EASE_S = 1.0
 """So long before and after a keyframe the crop is on its way to and from it (seconds)."""
-
-
-@dataclass(frozen=True)
-class Keyframe:
-    """Where the user wants the crop in one frame; what would reach beyond the picture is moved inside."""
-
-    frame: int
-    x: float
-    """Middle of the crop, 0..1 of the picture's width."""
-    y: float
-    """0..1 of its height."""
-    zoom: float = 1.0
-    """How many times smaller than the largest crop, at least 1."""
-
-    def __post_init__(self) -> None:
-        if not (self.frame >= 0 and 0 <= self.x <= 1 and 0 <= self.y <= 1 and 1 <= self.zoom < float("inf")):
-            raise ValueError(f"not a keyframe: frame {self.frame}, middle {self.x}, {self.y}, zoom {self.zoom}")
 
 
 def led_by_hand(

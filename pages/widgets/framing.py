@@ -21,9 +21,8 @@ import streamlit as st
 
 from core.clips import ClipPlan
 from core.errors import UserError
-from core.framing import Aspect
+from core.framing import Aspect, Keyframe
 from core.framing.crop import CropPath
-from core.framing.keyframes import Keyframe
 from core.framing.session import clip_path
 from core.pipeline import Look
 from core.records import Session

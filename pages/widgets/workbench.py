@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from core.framing.keyframes import Keyframe
+from core.framing import Keyframe
 from core.intervals import Interval
 
 _FOLDER = Path(__file__).with_suffix("")

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Locator, Page
 
 from core.clips import ClipPlan, plan_clips
+from core.framing import Keyframe
 from core.framing.bodies import look_at_bodies
 from core.framing.crop import CropPath
-from core.framing.keyframes import Keyframe
 from core.framing.session import clip_path
 from core.intervals import Interval
 from core.metrics import signals
