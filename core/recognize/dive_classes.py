@@ -5,23 +5,19 @@
 
 The order is that of ``Diving48_vocab.json`` as published with version 2 of the labels
 (http://www.svcl.ucsd.edu/projects/resound/dataset.html), which counts alphabetically: 0 is the back one and a half with
-half a twist, 47 the reverse dive in tuck. A vocabulary file at hand goes before this list: :func:`read_vocabulary`.
+half a twist, 47 the reverse dive in tuck.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.content import reading
-from core.errors import UserError
 from core.recognize.dives import (
     ARMSTAND,
     DIRECTIONS,
@@ -37,7 +33,6 @@ _TAKEOFFS: Final = {name.capitalize(): direction for direction, name in DIRECTIO
 _FLIGHTS: Final[dict[str, Position]] = {"STR": "A", "PIKE": "B", "TUCK": "C", "FREE": "D"}
 _SOMERSAULTS: Final = {"Dive": 1, **{f"{half / 2:g}som".replace(".", ""): half for half in range(2, 10)}}
 _TWISTS: Final = {"NoTwis": 0, **{f"{half / 2:g}Twis".replace(".", ""): half for half in range(1, 10)}}
-_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -137,31 +132,6 @@ def dives_named(labels: Sequence[str]) -> tuple[DiveClass, ...] | None:
         return tuple(DiveClass.from_vocabulary(label.split()) for label in labels)
     except ValueError:
         return None
-
-
-def read_vocabulary(path: Path) -> tuple[DiveClass, ...]:
-    """The classes of a ``Diving48_vocab.json``, in its order.
-
-    Raises:
-        UserError: it is not there or no such file.
-    """
-    with reading(path) as file:
-        content = file.read(_MAX_BYTES + 1)
-    try:
-        if len(content) > _MAX_BYTES:
-            raise ValueError("it is too large")
-        entries = json.loads(content)
-        if not isinstance(entries, list) or not all(isinstance(entry, list) for entry in entries):
-            raise ValueError("not a list of lists")
-        classes = tuple(DiveClass.from_vocabulary(entry) for entry in entries)
-        if not classes or len(set(classes)) < len(classes):
-            raise ValueError("an entry stands there twice" if classes else "it is empty")
-    except (ValueError, RecursionError) as error:  # a JSON or Unicode error is a ValueError
-        raise UserError(
-            f'{path.name} is no vocabulary of Diving48 ({error}): each entry is like ["Back", "15som", "05Twis", '
-            '"FREE"].'
-        ) from error
-    return classes
 
 
 @dataclass(frozen=True)

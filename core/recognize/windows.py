@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -94,15 +93,6 @@ class PlayerWindows:
         """The name of a window and how probable it is."""
         number = int(np.argmax(window.probabilities))
         return self.classes[number], float(window.probabilities[number])
-
-    def write_json(self, path: Path) -> None:
-        """Write :meth:`to_json`.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(self.to_json(), ensure_ascii=False, indent=1), encoding="utf-8")
 
     def write_csv(self, path: Path) -> None:
         """Write a row for each window: video, player, frames, seconds (``end_s`` is when the last frame appears), label
