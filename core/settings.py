@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -18,6 +18,9 @@ ModelKind = Literal["rf", "logreg", "gb", "ensemble", "adapted"]
 PoseBackend = Literal["auto", "movenet", "yolo"]
 CutMode = Literal["exact", "fast"]
 Architecture = Literal["light", "r2plus1d", "tsn", "timesformer"]
+Balance = Literal["weights", "sampling", "none"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+Accelerator = Literal["auto", "cpu", "gpu"]
 Encoder = Literal["software", "hardware"]
 ReelPreset = Literal["instagram", "short", "full"]
 ReelOrder = Literal["time", "stars"]
@@ -169,16 +172,58 @@ class TrainSettings(Settings):
         return self
 
 
-class LearnSettings(Settings):
-    """How a recognizer is trained; what networks are told besides is in :mod:`core.recognize.settings`."""
+class AugmentSettings(Settings):
+    """How training clips are changed. Nothing of this happens to clips that a recognizer is judged on."""
+
+    rare_below: int = Field(30, ge=0)
+    """A class with fewer training clips is made up to this number by turned and shifted copies; 0 makes none."""
+    rotate_deg: float = Field(10.0, ge=0, le=45)
+    """Copies are turned by up to so many degrees either way."""
+    shift: float = Field(0.1, ge=0, le=0.5)
+    """Copies are shifted by up to this fraction of the width and of the height."""
+    flip: bool = False
+    """Whether half of the training clips are mirrored. Left and right must mean the same then."""
+    colour: float = Field(0.1, ge=0, lt=1)
+    """Brightness, contrast and saturation of a training clip are changed by up to this fraction."""
+
+
+class NetworkSettings(Settings):
+    """How a network that names moments is trained."""
+
+    weights: str = "pretrained"
+    """Where it begins: "pretrained" (downloaded once), "scratch", or the path of a file or folder with weights."""
+    frames: int | None = Field(None, ge=1, le=128)
+    """Frames that are looked at in a moment; None is what the network was published with."""
+    size: int | None = Field(None, ge=16, le=1024)
+    """Side of the square pictures, in pixels; None is what the network was published with."""
+    stride: int = Field(1, ge=1, le=16)
+    """Decoded frames from one frame of a window to the next (R(2+1)D only)."""
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(8, ge=1)
+    """Clips in a batch, on each device."""
+    lr: float = Field(1e-4, gt=0)
+    """Step of AdamW."""
+    balance: Balance = "weights"
+    """Rare classes weigh more in the loss, are drawn more often, or neither."""
+    patience: int = Field(8, ge=1)
+    """So many epochs in a row without a better macro F1 on the validation part end the training."""
+    augment: AugmentSettings = AugmentSettings()
+    seed: int = Field(42, ge=0, le=2**32 - 1)
+    accelerator: Accelerator = "auto"
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """How many cards share the work, or processes on the processor."""
+    strategy: str = "auto"
+    """How several cards share the work, as Lightning names it, such as "ddp"."""
+    precision: Precision = "auto"
+    """Of the arithmetic; "auto" is bf16 or 16 bit mixed with 32 on a card, whichever it can do, and 32 elsewhere."""
+
+
+class LearnSettings(NetworkSettings):
+    """How a recognizer is trained; the light one takes no more of this than ``seed`` and ``drop_rare``."""
 
     arch: Architecture = "light"
-    epochs: int = Field(30, ge=1)
-    """Of a network; the light recognizer needs none."""
-    weights: str = "pretrained"
-    """Of a network: ``pretrained``, ``scratch`` or a path."""
-    batch: int = Field(8, ge=1)
-    seed: int = Field(42, ge=0, le=2**32 - 1)
+    drop_rare: bool = False
+    """Leave classes out that have too few clips to be learnt, as long as two remain, instead of refusing them."""
 
 
 class RunSettings(Settings):
@@ -190,6 +235,27 @@ class RunSettings(Settings):
     clips: ClipSettings = ClipSettings()
     threshold: float | None = Field(None, ge=0, le=1)
     """None takes the detector's own."""
+
+
+class BatchSettings(Settings):
+    """What is done with each of many videos."""
+
+    run: RunSettings = RunSettings()
+    model: str | None = None
+    """Path of a detector's bundle; None is the starter."""
+    out: str | None = None
+    """Folder for the clips; None finds without cutting."""
+    span_s: float = 300.0
+    """A video of more than two such spans is looked at in spans, if the engine has room for several. Shorter spans
+    would spend more of their time on starting."""
+    again: bool = False
+    """Whether what was done before is done once more."""
+    wandb: bool = False
+    """Whether each video that is done is logged to W&B, as a run of the batch's group."""
+    wandb_upload: bool = False
+    """Whether its footage is uploaded, instead of a reference to where it lies."""
+    wandb_used: tuple[str, ...] = ()
+    """Full names of the W&B artifacts that the model comes from."""
 
 
 class SessionSettings(Settings):

@@ -6,14 +6,17 @@ They need no queue and no worker: a test calls them with a report of its own.
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
 from core.errors import UserError
 from core.intervals import Event, Interval
+from core.records import Session, canonical_json
 from core.settings import ExportSettings, LearnSettings, TrainSettings
 from core.workspace import Workspace
 
@@ -40,6 +43,40 @@ Task = Callable[[Workspace, dict[str, Any], Report], dict[str, Any]]
 """Raises UserError or Cancelled. Begun again after a kill, it carries on with what is in the workspace."""
 
 SAMPLE_NAME = "Sample session"
+CLIPS_CHANGED = (
+    "This training cannot go on, for its clips or their names have changed since it began: train anew, from the "
+    "beginning, with the same settings."
+)
+"""Why a training of a network that was stopped ends."""
+
+
+def add(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Make sessions of footage, and queue the search in those that nobody has looked at.
+
+    Args:
+        arguments: ``sources``, paths of files and folders; ``find``, whether to search; ``names``, by path what to call
+            a session instead of the file's name, which need not be there.
+
+    Returns:
+        As :meth:`core.adding.Added.to_json`.
+    """
+    from core import jobs
+    from core.adding import add_footage
+
+    def search(session: Session) -> None:
+        if arguments["find"] and not session.facts.get("looked"):
+            jobs.submit(workspace, "process", {"session": session.id}, start=False)  # the worker is at this very job
+
+    report.progress("adding", 0.0)
+    added = add_footage(
+        workspace,
+        [Path(source) for source in arguments["sources"]],
+        lambda share: report.progress("adding", share),
+        report.cancelled,
+        arguments.get("names"),
+        search,
+    )
+    return added.to_json()
 
 
 def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -54,7 +91,9 @@ def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> 
         or None.
     """
     from core import pipeline, proxy, thumbnails
+    from core.engine import open_engine
     from core.ffmpeg import FFmpegError
+    from core.spans import look_in_spans
     from core.video import Video
 
     session = workspace.session(arguments["session"])
@@ -86,6 +125,9 @@ def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> 
         thumbnails.make_thumbnails(video, sprite, counting("drawing thumbnails"), report.cancelled)
     report.progress("looking", 0.0)
     looking = counting("looking")
+    if cluster := os.environ.get("TRICKLINE_CLUSTER"):
+        with open_engine(cluster) as engine:
+            look_in_spans(session.path, workspace, settings.pose, engine, looking, report.cancelled)
     seen = pipeline.look(
         session.path, workspace, settings.pose, settings.guardrails, lambda _, done: looking(done), report.cancelled
     )
@@ -94,8 +136,7 @@ def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> 
     best = max(events, key=lambda event: event.confidence, default=None)
     shown = (best.start_frame + best.end_frame) // 2 if best else video.n_frames // 2
     thumbnails.poster(video, shown, thumbnails.poster_path(workspace, session.id))
-    facts = workspace.session(session.id).facts
-    workspace.session_for(session.path, {**facts, "found": len(events)})
+    workspace.session_for(session.path, {"found": len(events)})
     return {"events": len(events)}
 
 
@@ -224,8 +265,9 @@ def learn(workspace: Workspace, arguments: dict[str, Any], report: Report) -> di
 
     Args:
         arguments: ``data``, the path of a data set, or None for what was named in the workspace's sessions;
-            ``settings``, a :class:`core.settings.LearnSettings`; ``name``, what to call it; ``folder``, of the shelf,
-            reserved for it, so that a training that was stopped goes on there.
+            ``footage`` and ``moment_frames``, see :func:`core.recognize.datasets.read_dataset`, which need not be
+            there; ``settings``, a :class:`core.settings.LearnSettings`; ``name``, what to call it; ``folder``, of the
+            shelf, reserved for it, so that a training that was stopped goes on there.
 
     Returns:
         ``recognizer``: its id; ``notes``: sentences for the user.
@@ -234,14 +276,27 @@ def learn(workspace: Workspace, arguments: dict[str, Any], report: Report) -> di
     from core.recognize.datasets import read_dataset
     from core.recognize.datasets.reviewed import read_reviewed
     from core.recognize.learning import learn as teach
+    from core.recognize.training import OtherTrainingError
 
     if arguments["data"] is None:
         dataset = read_reviewed(workspace, [session.id for session in workspace.sessions()])
     else:
-        dataset = read_dataset(Path(arguments["data"]))
+        footage = arguments.get("footage")
+        dataset = read_dataset(
+            Path(arguments["data"]),
+            footage=Path(footage) if footage else None,
+            moment_frames=arguments.get("moment_frames"),
+        )
     settings = LearnSettings.model_validate(arguments["settings"])
+    # Lightning would share a training by starting this worker once more, which waits for the lock that this one holds.
+    settings = settings.model_copy(update={"devices": 1})
+    if arguments["data"] is None:  # whoever names his tricks as he goes has named some of them once
+        settings = settings.model_copy(update={"drop_rare": True})
     folder = shelf.folder_of(workspace, arguments["folder"])
-    learnt = teach(dataset, folder, workspace, settings, report.progress, report.cancelled)
+    try:
+        learnt = teach(dataset, folder, workspace, settings, report.progress, report.cancelled)
+    except OtherTrainingError as error:
+        raise UserError(CLIPS_CHANGED) from error
     kept = shelf.put(folder, arguments["name"], workspace)
     return {"recognizer": kept.id, "notes": [*dataset.notes, *learnt.notes]}
 
@@ -251,7 +306,9 @@ def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dic
 
     Args:
         arguments: ``session``; ``recognizer``, its id; ``players``, whether everybody's windows are named;
-            ``events``, a list of ``[start_frame, end_frame]`` to name where they are not.
+            ``events``, a list of ``[start_frame, end_frame]`` to name where they are not; ``drawn``, a box round the
+            one player to be named as ``[frame, x1, y1, x2, y2]`` in 0..1 of the picture, or None for all; ``window``,
+            frames of a player's window. These two need not be there.
 
     Returns:
         What ``trickline recognize --json`` prints; with players their ``lanes`` too, by id a list of
@@ -259,6 +316,7 @@ def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dic
     """
     from core.recognize import naming, shelf
     from core.recognize.loading import open_recognizer
+    from core.recognize.windows import LENGTH
     from core.video import Video
 
     session = workspace.session(arguments["session"])
@@ -268,14 +326,22 @@ def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dic
         return naming.name_moments(
             Video.open(session.path), moments, opened, report.progress, report.cancelled
         ).to_json()
+    out = workspace.home / "clips" / session.id / arguments["recognizer"]
+    drawn = None
+    if arguments.get("drawn"):
+        frame, x1, y1, x2, y2 = arguments["drawn"]
+        drawn = naming.DrawnBox(int(frame), (float(x1), float(y1), float(x2), float(y2)))
+        out = out / f"one player {_digest([arguments['drawn'], arguments.get('window')])}"
     named = naming.name_players(
         Path(session.path),
         opened,
         workspace,
         workspace.settings(session.id).pose,
-        out=workspace.home / "clips" / session.id / arguments["recognizer"],
+        out=out,
         progress=report.progress,
         cancelled=report.cancelled,
+        drawn=drawn,
+        window=int(arguments.get("window") or LENGTH),
     )
     lanes = {
         str(player): [[one.start_frame, one.end_frame, one.label, one.confidence] for one in lane]
@@ -284,12 +350,51 @@ def name(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dic
     return {**named.to_json(), "lanes": lanes}
 
 
+def cutout(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Cut the background out round whoever was clicked on, into ``clips/<session>/cutouts`` of the workspace.
+
+    Args:
+        arguments: ``session``; ``clicks``, a list of ``[frame, x, y, inside]``, see
+            :class:`core.recognize.outlines.Click`; ``span``, first and last frame of the clip; ``background``, see
+            :func:`core.recognize.masks.cut_out`; ``weights``, the path of SAM 2's, or None for the workspace's.
+
+    Returns:
+        ``file``: the path of the clip.
+    """
+    from core.clips import session_part
+    from core.recognize.outlines import Click, cut_out_clicked, ready
+    from core.video import Video
+
+    session = workspace.session(arguments["session"])
+    named = arguments["weights"]
+    weights = ready(workspace.home / "weights", Path(named) if named else None)
+    clicks = [Click(int(frame), float(x), float(y), bool(inside)) for frame, x, y, inside in arguments["clicks"]]
+    first, last = map(int, arguments["span"])
+    background: str = arguments["background"]
+    suffix = "webm" if background == "transparent" else "mp4"
+    called = f"{session_part(session.path)}_{first}-{last}_{_digest(arguments['clicks'])}_{background.lstrip('#')}"
+    out = workspace.home / "clips" / session.id / "cutouts" / f"{called}.{suffix}"
+    report.progress("outlining", 0.0)
+    cut_out_clicked(
+        Video.open(session.path), workspace, clicks, (first, last), weights, out, background,
+        report.progress, report.cancelled,
+    )  # fmt: skip
+    return {"file": str(out)}
+
+
+def _digest(asked: Any) -> str:
+    """Eight hex digits for a file's name, so that what was asked for otherwise does not replace it."""
+    return blake2b(canonical_json(asked).encode(), digest_size=4).hexdigest()
+
+
 TASKS: Mapping[str, Task] = {
+    "add": add,
     "sample": sample,
     "process": process,
     "train": train,
     "export": export,
     "learn": learn,
     "name": name,
+    "cutout": cutout,
 }
 """By the kind of the job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,17 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, UserError
-from core.recognize.augment import copied, copies_wanted, recoloured, write_augmented
+from core.recognize import augment
+from core.recognize.augment import augment_dataset, copied, copies_wanted, recoloured, write_augmented
 from core.recognize.clips_data import Clips, Looks, Pick, TrainingOrder
+from core.recognize.datasets import read_dataset
+from core.recognize.datasets.folders import BY_FILE, write_table
 from core.recognize.frames import read_frames
 from core.recognize.samples import ClipDataset, ClipSample, Track
 from core.recognize.sampling import chosen, frame_count
-from core.recognize.settings import AugmentSettings
+from core.recognize.splits import check_apart, split
+from core.recognize.taught import contents_of, taught_by
+from core.settings import AugmentSettings
 from core.video import Video
 from tests.moments import LEFT, RIGHT, SIDE, dataset_of, frames_of, write_clip
 
@@ -182,6 +188,88 @@ def test_a_copy_is_never_taken_for_one_of_other_frames_or_settings(squares: Clip
     assert len({path.read_bytes() for path in made}) == len(set(made)) == len(asked)
     more = write_augmented([sample], tmp_path, AugmentSettings(rare_below=3), size=32, seed=1)
     assert more[0].path == made[0], "more copies leave the first as it is"
+
+
+@pytest.mark.parametrize("tabled", [False, True])
+def test_copies_stay_with_their_originals_in_any_split(tmp_path: Path, tabled: bool) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    clips = dataset_of(data, each=6).samples[:9]
+    clips = tuple(replace(one, group=f"scene {i % 5}" if tabled else one.path.name) for i, one in enumerate(clips))
+    write_table(data, clips) if tabled else (data / "clips.csv").write_text(
+        "\n".join(["path,label,scene,source,copy_of", *(f"{one.path.name},{one.label},,," for one in clips)]) + "\n"
+    )
+    original = read_dataset(data)
+    assert [one.group for one in sorted(original.samples, key=lambda one: one.path)] == [
+        one.group for one in sorted(clips, key=lambda one: one.path)
+    ]
+    out = data / "copies"
+    copies, _ = augment_dataset(original, out, AugmentSettings(rare_below=5), seed=1)
+    taught = split(original, seed=1)["train"]
+    assert len(copies) == sum(5 - n for n in Counter(one.label for one in taught).values() if n < 5) > 0
+    alone = read_dataset(out)
+    assert len(alone.samples) == len(copies)
+    assert BY_FILE not in alone.notes
+    with (data / "clips.csv").open("a") as table:  # as somebody who wants one data set of both
+        table.writelines((out / "clips.csv").read_text().splitlines(keepends=True)[1:])
+    both = read_dataset(data)
+    assert len(both.samples) == len(clips) + len(copies)
+    made_from = {one.path: taught[int(one.path.name.split("-")[1])].path for one in copies}
+    for seed in range(5):
+        parts = split(both, seed=seed)
+        check_apart(parts)
+        home = {one.path: part for part, samples in parts.items() for one in samples}
+        for path, original_path in made_from.items():
+            assert home.get(path) == ("train" if home[original_path] == "train" else None)
+
+
+def test_copies_count_as_seen_where_their_originals_taught(tmp_path: Path) -> None:
+    """However the data set calls its groups: by files, scenes, competitions, stretches of numbers or sessions."""
+    clips = dataset_of(tmp_path, each=3).samples
+    own = [one.path.name for one in clips]
+    names = ("scene park", "source park", "comp_1", "0001000-0001999", "a1b2c3d4")
+    for kind in (own, *([name] * 3 + [f"{name}x"] * 3 for name in names)):
+        samples = tuple(replace(one, group=group) for one, group in zip(clips, kind, strict=True))
+        out = tmp_path / f"copies of {kind[0]}"
+        write_table(out, write_augmented(samples[:3], out, AugmentSettings(rare_below=4), size=32))
+        copies = read_dataset(out).samples
+        taught, other = (taught_by(some, contents_of(some)) for some in (samples[:3], samples[3:]))
+        assert taught.met(copies).all()
+        assert not other.met(copies).any()
+        groups = {one.group for one in samples[:1]}  # of which the only copy was made
+        assert taught_by(copies, contents_of(copies)).met(samples).tolist() == [one.group in groups for one in samples]
+
+
+def test_files_of_two_data_sets_may_be_called_alike(tmp_path: Path) -> None:
+    for part, seed in (("taught", 1), ("tested", 2)):
+        (tmp_path / part / "ollie").mkdir(parents=True)
+        write_clip(tmp_path / part / "ollie" / "1.mp4", frames_of(LEFT, seed))
+    taught, tested = (read_dataset(tmp_path / part).samples for part in ("taught", "tested"))
+    assert taught_by(taught, contents_of(taught)).met(tested).tolist() == [False]
+
+
+def test_a_long_moment_is_refused_and_reading_it_can_be_stopped(
+    squares: ClipDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = iter([False] * 3 + [True])  # in the midst of the first moment
+    with pytest.raises(Cancelled):
+        write_augmented(
+            squares.samples, tmp_path, AugmentSettings(rare_below=4), size=32, cancelled=lambda: next(asked)
+        )
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(augment, "MOST_FRAMES", 9)
+    with pytest.raises(UserError, match=r"right0\.mp4 has a moment of 10 frames, and copies are made of at most 9"):
+        write_augmented(squares.samples, tmp_path, AugmentSettings(rare_below=4), size=32)
+
+
+def test_copies_get_a_folder_of_their_own(squares: ClipDataset, tmp_path: Path) -> None:
+    """The table of somebody's data set is not written over."""
+    folder = squares.samples[0].path.parent
+    with pytest.raises(UserError, match=r"holds other files, such as .*mp4: choose an empty folder"):
+        augment_dataset(squares, folder, AugmentSettings(rare_below=5))
+    enough = dataset_of(tmp_path, each=4)
+    assert augment_dataset(enough, tmp_path / "none", AugmentSettings(rare_below=1))[0] == ()
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_label_cannot_lead_a_copy_out_of_its_folder(squares: ClipDataset, tmp_path: Path) -> None:

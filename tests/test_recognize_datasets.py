@@ -16,7 +16,7 @@ import pytest
 from core.errors import UserError
 from core.intervals import Event, Interval
 from core.recognize.datasets import diving48, label_studio, read_dataset, spacejam
-from core.recognize.datasets.folders import BY_FILE
+from core.recognize.datasets.folders import BY_FILE, write_table
 from core.recognize.datasets.preview import preview_samples
 from core.recognize.datasets.reviewed import NONE, read_reviewed
 from core.recognize.samples import ClipDataset, ClipSample
@@ -96,7 +96,6 @@ def test_what_is_left_out_is_told(files: Callable[..., Path]) -> None:
         "x.mp4",
         "ollie/none.mp4",
         "classes: empty",
-        "taught and tested: grind",
     ):
         assert name in told, name
     assert "hidden" not in told
@@ -133,6 +132,48 @@ def test_the_table_gives_labels_and_groups(files: Callable[..., Path]) -> None:
     # A file of that name in another folder is another clip.
     assert "gone/5.mp4" in notes(dataset)
     assert "does not name them: b/5.mp4" in notes(dataset)
+
+
+def test_a_source_that_is_a_clip_is_that_clip(files: Callable[..., Path]) -> None:
+    folder = files("a/1.mp4", "a/2.mp4", "copies/1-copy1.mp4", "copies/2-copy1.mp4")
+    rows = ["a/1.mp4,ollie,,", "a/2.mp4,ollie,,s", "copies/1-copy1.mp4,ollie,a/1.mp4,", "2-copy1.mp4,ollie,,s"]
+    (folder / "clips.csv").write_text("path,label,source,scene\n" + "\n".join(rows))
+    assert groups(read_dataset(folder)) == {
+        "1.mp4": "a/1.mp4",
+        "1-copy1.mp4": "a/1.mp4",
+        "2.mp4": "scene s",
+        "2-copy1.mp4": "scene s",
+    }
+
+
+def test_what_was_made_from_a_clip_is_in_its_group_however_it_is_named(files: Callable[..., Path]) -> None:
+    folder = files("x/o.mp4", "x/c.mp4", "x/d.mp4", "x/e.mp4", "x/f.mp4", "x/g.mp4", "x/h.mp4")
+    rows = ["x/d.mp4,k,c.mp4,,", "x/c.mp4,k,x/o.mp4,,", "x/e.mp4,k,x\\c.mp4,,", "x/o.mp4,k,,park1,"]
+    rows += ["x/f.mp4,k,,,o.mp4", "x/g.mp4,k,x/h.mp4,,", "x/h.mp4,k,x/g.mp4,,"]
+    (folder / "clips.csv").write_text("path,label,source,scene,copy_of\n" + "\n".join(rows))
+    dataset = read_dataset(folder)
+    found = groups(dataset)
+    assert {found[f"{name}.mp4"] for name in "ocdef"} == {"scene park1"}
+    assert found["g.mp4"] == found["h.mp4"], "two that name each other stay together"
+    assert [sample.path.name for sample in dataset.samples if sample.copy_of] == ["f.mp4"]
+
+
+def test_what_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    for read in (read_dataset, label_studio.recognises):
+        with pytest.raises(UserError, match=r"cannot be read \(File name too long\): check the path"):
+            read(path)
+
+
+def test_a_table_that_is_written_is_read_the_same(files: Callable[..., Path]) -> None:
+    folder = files("1.mp4", "in/2.mp4", "3.mp4")
+    told = [("1.mp4", "scene a, b"), ("in/2.mp4", 'source "c"'), ("3.mp4", "source 0001000-0001999")]
+    write_table(folder, [ClipSample(folder / name, 'heel "flip"', group) for name, group in told])
+    dataset = read_dataset(folder)
+    assert dataset.balance() == {'heel "flip"': 3}
+    assert groups(dataset) == {Path(name).name: group for name, group in told}
+    write_table(folder, [ClipSample(folder / "1.mp4", "ollie", "0001000-0001999")])
+    assert groups(read_dataset(folder)) == {"1.mp4": "source 0001000-0001999"}
 
 
 def test_clips_of_known_sources_raise_no_doubt(files: Callable[..., Path]) -> None:
@@ -261,23 +302,6 @@ def test_damaged_json_is_refused_in_a_sentence(files: Callable[..., Path], text:
     (folder / "annotation_dict.json").write_text(text)
     with pytest.raises(UserError, match=r"annotation_dict\.json"):
         read_dataset(folder)
-
-
-def test_joints_lie_beside_their_clips(files: Callable[..., Path]) -> None:
-    dataset = read_dataset(
-        spacejam_folder(files, {"0000001": 1, "0000002": 1, "0000003": 0}, "0000001", "0000002", "0000003")
-    )
-    joints = dataset.samples[0].path.parents[1] / "joints"
-    joints.mkdir()
-    known = np.arange(16 * 18 * 2, dtype=np.float32).reshape(16, 18, 2)
-    np.save(joints / "0000001.npy", known)
-    np.save(joints / "0000002.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
-    read = spacejam.read_joints(dataset.samples[0])
-    assert read is not None
-    np.testing.assert_array_equal(read, known)
-    with pytest.raises(UserError, match="without pickled objects"):
-        spacejam.read_joints(dataset.samples[1])
-    assert spacejam.read_joints(dataset.samples[2]) is None
 
 
 def test_the_published_annotations_are_read_whole() -> None:
@@ -575,6 +599,23 @@ def test_an_export_beside_its_videos_is_recognised(export: Callable[..., Path], 
     inside = path.rename(tmp_path / "footage" / path.name)
     for named in (inside, inside.parent):
         assert moments(read_dataset(named)) == [("strike", 4, 4)]
+
+
+def test_an_export_apart_from_its_videos(export: Callable[..., Path], tmp_path: Path) -> None:
+    path = export([task(ranges((3, 9)))])
+    footage = tmp_path / "footage"
+    assert moments(read_dataset(path, footage=footage)) == [("strike", 2, 8)]
+    assert moments(read_dataset(path, footage=footage, moment_frames=3)) == [("strike", 4, 6)]
+    with pytest.raises(UserError, match="no folder: choose the one with the clips"):
+        read_dataset(path, footage=tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="at least one frame"):
+        read_dataset(path, footage=footage, moment_frames=0)
+
+
+@pytest.mark.parametrize("given", [{"footage": Path()}, {"moment_frames": 5}])
+def test_what_belongs_to_an_export_is_refused_with_a_folder(files: Callable[..., Path], given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="clips is no export of Label Studio, to which alone"):
+        read_dataset(files("ollie/a.mp4"), **given)
 
 
 def test_published_exports_say_what_is_missing() -> None:

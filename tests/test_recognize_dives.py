@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.cli import diving
 from core.errors import UserError
 from core.recognize.dive_classes import (
     DIVING48,
     DiveClass,
     attribute_probabilities,
     class_of,
+    dive_told,
+    dives_named,
     prediction_sentence,
 )
 from core.recognize.dives import DiveNumber, parse_dive
@@ -181,3 +185,67 @@ def test_whatever_the_probabilities_each_attribute_sums_to_one(values: list[floa
 def test_only_probabilities_of_all_classes_are_taken(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match="not probabilities"):
         attribute_probabilities(values)
+
+
+@pytest.mark.parametrize(
+    ("label", "takeoff", "numbers"),
+    [
+        ("107B", "forward", ["107B"]),
+        ("6243D", "armstand back", ["6243D"]),
+        ("600A", "armstand", ["600A"]),
+        ("113b", "forward", ["113B"]),
+        ("Back 25som 15Twis PIKE", "back", ["5253B", "6253B"]),
+    ],
+)
+def test_a_class_may_be_a_dive_number(label: str, takeoff: str, numbers: list[str]) -> None:
+    named = dives_named(["405C", label])
+    assert named
+    assert named[1].takeoff == takeoff
+    assert [dive.number() for dive in named[1].numbers()] == numbers
+    assert dives_named(["ollie", label]) is None
+
+
+def test_words_of_a_dive_that_nobody_can_dive_are_no_dive() -> None:
+    """Only a twisting dive is free: a class of such a name is named like any other."""
+    assert dives_named(["Forward Dive NoTwis FREE", "107B"]) is None
+    assert dive_told(np.array([0.6, 0.4]), ["Forward Dive NoTwis FREE", "107B"]) == {}
+    with pytest.raises(ValueError, match="only a dive with twists may be free"):
+        DiveClass.from_label("Back 15som NoTwis FREE")
+
+
+def test_json_says_the_likeliest_dive_and_how_sure_each_part_is() -> None:
+    told = dive_told(np.array([0.6, 0.3, 0.1]), ["107B", "5253B", "6243D"])["dive"]
+    assert told == {
+        "number": "107B",
+        "sentence": "Forward takeoff (60 %), three and a half somersaults (60 %) with no twist (60 %), "
+        "pike position (90 %): 107B, 60 %.",
+        "marginals": {
+            "takeoff": {"forward": 0.6, "back": 0.3, "armstand back": 0.1},
+            "somersaults": {"2": 0.1, "2.5": 0.3, "3.5": 0.6},
+            "twists": {"0": 0.6, "1.5": 0.4},
+            "position": {"pike": 0.9, "free": 0.1},
+        },
+    }
+    assert dive_told(np.array([0.6, 0.4]), ["ollie", "107B"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "parts"),
+    [
+        ("5253B", (5, "back", False, False, 2.5, 1.5, "pike")),
+        ("6243d", (6, "back", True, False, 2.0, 1.5, "free")),
+        ("113C", (1, "forward", False, True, 1.5, 0.0, "tuck")),
+        ("600A", (6, None, True, False, 0.0, 0.0, "straight")),
+    ],
+)
+def test_the_command_reads_a_number(capsys: pytest.CaptureFixture[str], number: str, parts: tuple[object, ...]) -> None:
+    diving.dive(number, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert list(said) == [
+        "number", "sentence", "group", "takeoff", "armstand", "flying", "somersaults", "twists", "position"
+    ]  # fmt: skip
+    assert tuple(said.values()) == (number.upper(), f"{parse_dive(number).sentence()}.", *parts)
+    diving.dive(number, as_json=False)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"{said['number']}: {said['sentence']}"
+    assert rest[-1].split() == ["position", parts[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Cancelled, UserError
 from core.recognize.frames import read_frames, spread
 from core.recognize.samples import ClipSample, Track
 from core.video import Video
 from tests.conftest import SHARED
+from tests.moments import write_clip
 from tests.numbered import HEIGHT, WIDTH, Footage, number_on, steps, uneven, write_footage
 
 N = 60
@@ -238,3 +240,28 @@ def test_published_clips_are_read_whole() -> None:
     assert Video.open(path).n_frames == 16
     # It was shifted to the right by 32 pixels, and what came in is black.
     assert pictures[:, :, :28].mean() < 12 < pictures[:, :, 40:].mean()
+
+
+def test_frames_far_apart_are_those_that_were_asked_for(tmp_path: Path) -> None:
+    path = write_footage(
+        Footage("long.mp4", steps(512, 0, 1000), Fraction(1, 15360), sound_s=None), tmp_path / "long.mp4"
+    )
+    wanted = [0, 3, 302, 303, 604, 999]
+    assert numbers(read_frames(ClipSample(path, "", ""), wanted, (WIDTH, HEIGHT))) == wanted
+
+
+def test_a_long_moment_takes_the_memory_of_its_pictures(tmp_path: Path) -> None:
+    path, n = tmp_path / "long.mp4", 4000
+    write_clip(path, np.zeros((n, 16, 16, 3), np.uint8))
+    tracemalloc.start()
+    pictures = read_frames(ClipSample(path, "", ""), np.arange(n), (16, 16))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pictures) == n
+    assert peak < 10 * pictures.nbytes
+
+
+def test_reading_can_be_stopped_in_its_midst(balls: Path) -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        read_frames(ClipSample(balls, "", ""), 5, 16, cancelled=lambda: next(asked))

@@ -17,6 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.errors import Cancelled, UserError
+from core.recognize.light import features
+from core.recognize.light.baselines import colour_histograms
 from core.recognize.light.features import describe
 from core.recognize.light.judge import LightSettings
 from core.recognize.light.moment import FRAMES, HALF_S, Moment, moment_of
@@ -330,6 +332,27 @@ def test_everybody_is_judged_on_the_same_groups_that_they_did_not_see(
     parted = cross_validated(dataset, seen, folds=2, seed=1)
     assert set(parted.fold.tolist()) == {0, 1}
     assert len({*zip(groups, parted.fold.tolist(), strict=True)}) == len(set(groups))
+
+
+def test_counting_colours_tells_how_far_it_is_and_stops(dataset: ClipDataset) -> None:
+    told: list[tuple[str, float]] = []
+    colour_histograms(dataset.samples, lambda *at: told.append(at))
+    assert told == [("counting colours", number / 8) for number in range(9)]
+    with pytest.raises(Cancelled):
+        colour_histograms(dataset.samples, None, lambda: True)
+
+
+def test_hours_of_looking_are_announced(
+    dataset: ClipDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(features, "_TRIED", 3)
+    with Workspace.open(tmp_path) as other:
+        describe(dataset.samples[:4], other)
+        assert not caplog.records  # seconds
+        monkeypatch.setattr(features, "LONG_S", 0.0)
+        describe(dataset.samples, other)
+        [warning] = caplog.records
+        assert warning.getMessage().startswith("looking at the other 1 clips will take about 0 minutes")
 
 
 def test_a_clip_cannot_vote_for_itself(dataset: ClipDataset, workspace: Workspace) -> None:

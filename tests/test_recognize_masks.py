@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 
 from core.content import content_id
 from core.errors import Cancelled, UserError
+from core.recognize import outlines
 from core.recognize.masks import Background, MaskLayer, cut_out
-from core.recognize.outlines import Click, find_weights, layer_path, outline
+from core.recognize.outlines import Click, cut_out_clicked, find_weights, layer_path, outline, outlined, ready
 from core.video import Video
 from core.workspace import Workspace
-from tests.numbered import HEIGHT, WIDTH, Footage, beeps_s, frame_times, uneven, write_footage
+from tests.numbered import HEIGHT, WIDTH, Footage, beeps_s, frame_times, number_on, steps, uneven, write_footage
+from tests.small_sam import small, write_weights
 from tests.test_clips import plan_of
 
 Mask = NDArray[np.bool_]
@@ -74,10 +77,10 @@ def test_a_layer_of_full_hd_is_small(tmp_path: Path) -> None:
     assert (tmp_path / "layer.parquet").stat().st_size < 10 * 8000
 
 
-def test_masks_of_several_sizes_or_in_disorder_are_no_layer() -> None:
+def test_masks_of_several_sizes_or_two_of_a_frame_are_no_layer() -> None:
     small, large = np.zeros((2, 2), dtype=bool), np.zeros((3, 2), dtype=bool)
-    for masks in ([], [(0, small), (1, large)], [(1, small), (1, small)], [(1, small), (0, small)]):
-        with pytest.raises(ValueError, match="masks of one size"):
+    for masks in ([], [(0, small), (1, large)], [(1, small), (1, small)]):
+        with pytest.raises(ValueError, match=r"masks of one size|two masks"):
             MaskLayer.from_masks(masks)
 
 
@@ -161,6 +164,14 @@ def test_a_layer_that_unpacks_to_far_more_than_it_is_is_refused_unread(
         MaskLayer.read(path)
 
 
+def test_a_layer_that_could_not_be_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.recognize.masks._MAX_BYTES", 2000)
+    layer = layer_of(range(30))  # over a hundred runs of four bytes each
+    with pytest.raises(UserError, match=r"too large to be kept: choose a shorter stretch"):
+        layer.write(tmp_path / "layer.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
 ## Cutting out
 
 
@@ -238,6 +249,25 @@ def test_a_background_that_is_none_is_refused(footage: Video, tmp_path: Path, ba
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "background", "why"),
+    [
+        ("out.webm", "blur", r"let it end in \.mp4"),
+        ("out.mp4", "transparent", r"let its name end in \.webm"),
+        ("a file/out.mp4", "blur", "a file stands where a folder is needed"),
+    ],
+)
+def test_a_clip_that_cannot_be_written_is_refused_before_anybody_is_outlined(
+    footage: Video, tmp_path: Path, name: str, background: Background, why: str
+) -> None:
+    """The weights are none: outlining would speak of them."""
+    (tmp_path / "a file").touch()
+    with Workspace.open(tmp_path / "home") as workspace, pytest.raises(UserError, match=why):
+        cut_out_clicked(
+            footage, workspace, [Click(0, 0.5, 0.5)], (0, 3), tmp_path / "none.pt", tmp_path / name, background
+        )
+
+
 @pytest.mark.parametrize(("name", "background"), [("out.mp4", "#000000"), ("out.webm", "transparent")])
 def test_a_stopped_cut_leaves_nothing(footage: Video, tmp_path: Path, name: str, background: Background) -> None:
     asked, plan = iter(range(10_000)), plan_of(footage, 0, 39)
@@ -268,6 +298,13 @@ def test_the_best_weights_that_are_there_are_taken(tmp_path: Path) -> None:
         find_weights(tmp_path, tmp_path / "yolov8n-pose.pt")
 
 
+def test_weights_that_may_not_be_looked_at_are_one_sentence(tmp_path: Path) -> None:
+    """As below a folder that may not be entered, the system refuses to say whether there is such a file."""
+    for folder, named in ((tmp_path / ("x" * 300), None), (tmp_path, tmp_path / ("x" * 300) / "sam2_t.pt")):
+        with pytest.raises(UserError, match="cannot be looked at"):
+            find_weights(folder, named)
+
+
 def test_a_layer_is_kept_by_the_content_and_all_that_changes_it(
     footage: Video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,32 +313,43 @@ def test_a_layer_is_kept_by_the_content_and_all_that_changes_it(
     weights.write_bytes(b"one")
     content, click = content_id(footage.path), Click(3, 0.5, 0.5)
     with Workspace.open(tmp_path / "home") as workspace:
-        wishes = [[click], [Click(3, 0.5, 0.6)], [click, Click(3, 0.1, 0.1)]]
-        places = {layer_path(workspace, content, clicks, end, weights) for clicks in wishes for end in (9, 10)}
+        wishes = [[click], [Click(3, 0.5, 0.6)], [click, Click(3, 0.1, 0.1)], [click, Click(3, 0.1, 0.1, False)]]
+        spans = [(3, 9), (3, 10), (2, 9)]
+        places = {layer_path(workspace, content, clicks, span, weights) for clicks in wishes for span in spans}
         weights.write_bytes(b"two")
-        places.add(layer_path(workspace, content, [click], 9, weights))
-        assert len(places) == 7
+        places.add(layer_path(workspace, content, [click], (3, 9), weights))
+        assert len(places) == 13
         place = places.pop()
         layer_of([3]).write(place)
         assert MaskLayer.read(place).frames.tolist() == [3]
 
 
 @pytest.mark.parametrize(
-    ("clicks", "end", "why"),
+    ("clicks", "span", "why"),
     [
-        ([], 5, "one and the same frame"),
-        ([Click(1, 0.5, 0.5), Click(2, 0.5, 0.5)], 5, "one and the same frame"),
-        ([Click(6, 0.5, 0.5)], 5, "are not in uneven.mp4"),
-        ([Click(0, 0.5, 0.5)], 40, "are not in uneven.mp4"),
-        ([Click(0, 1.5, 0.5)], 5, "outside of the picture"),
-        ([Click(0, float("nan"), 0.5)], 5, "outside of the picture"),
+        ([], (1, 5), "one and the same frame"),
+        ([Click(1, 0.5, 0.5, False)], (1, 5), "one and the same frame"),
+        ([Click(1, 0.5, 0.5), Click(2, 0.5, 0.5)], (1, 5), "one and the same frame"),
+        ([Click(6, 0.5, 0.5)], (1, 5), "not within the frames 1 to 5"),
+        ([Click(0, 0.5, 0.5)], (1, 5), "not within the frames 1 to 5"),
+        ([Click(5, 0.5, 0.5)], (5, 4), "are not in uneven.mp4"),
+        ([Click(0, 0.5, 0.5)], (0, 40), "are not in uneven.mp4"),
+        ([Click(1, 1.5, 0.5)], (1, 5), "outside of the picture"),
+        ([Click(1, 0.5, 0.5), Click(1, float("nan"), 0.5, False)], (1, 5), "outside of the picture"),
     ],
 )
 def test_clicks_that_cannot_be_followed_are_refused(
-    footage: Video, tmp_path: Path, clicks: list[Click], end: int, why: str
+    footage: Video, tmp_path: Path, clicks: list[Click], span: tuple[int, int], why: str
 ) -> None:
     with pytest.raises(UserError, match=why):
-        outline(footage, clicks, end, tmp_path / "sam2_t.pt")
+        outline(footage, clicks, span, tmp_path / "sam2_t.pt")
+
+
+def test_without_ultralytics_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sam2_t.pt").touch()
+    monkeypatch.setattr(outlines, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="which is not installed"):
+        ready(tmp_path)
 
 
 class Danger:
@@ -322,7 +370,7 @@ def test_weights_that_would_run_a_program_are_refused_unrun(footage: Video, tmp_
     for content in (weights.read_bytes(), b"", b"no weights", pickle.dumps(Danger(trace))):
         weights.write_bytes(content)
         with pytest.raises(UserError, match="holds no weights of SAM 2"):
-            outline(footage, [Click(0, 0.5, 0.5)], 1, weights)
+            outline(footage, [Click(0, 0.5, 0.5)], (0, 1), weights)
     assert not trace.exists()
 
 
@@ -330,34 +378,134 @@ def test_weights_that_would_run_a_program_are_refused_unrun(footage: Video, tmp_
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A SAM 2 of Ultralytics' making, but with a small encoder and random numbers: what it outlines means nothing, but
     all that leads there is real."""
-    torch = pytest.importorskip("torch", reason="the light installation has no PyTorch")
+    pytest.importorskip("torch", reason="the light installation has no PyTorch")
     build = pytest.importorskip("ultralytics.models.sam.build", reason="the light installation has no Ultralytics")
-
-    def small(checkpoint: str | None = None) -> Any:
-        return build._build_sam2(16, [1, 1, 2, 1], 1, [3], [128, 64, 32, 16], (7, 7), (8, 4, 14, 7), checkpoint)
-
-    patch = pytest.MonkeyPatch()
-    patch.setitem(build.sam_model_map, "sam2_t.pt", small)
-    torch.manual_seed(4)
     path = tmp_path_factory.mktemp("weights") / "sam2_t.pt"
-    torch.save({"model": small().state_dict()}, path)
-    yield path
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(build.sam_model_map, "sam2_t.pt", small)
+        write_weights(path)
+        yield path
 
 
 def test_sam_2_itself_outlines_every_frame_from_the_click_on(footage: Video, tiny: Path, tmp_path: Path) -> None:
     told: list[float] = []
-    layer = outline(footage, [Click(7, 0.4, 0.5), Click(7, 0.8, 0.5)], 10, tiny, told.append, side=256)
+    layer = outline(footage, [Click(7, 0.4, 0.5), Click(7, 0.8, 0.5)], (7, 10), tiny, told.append, side=256)
     assert layer.frames.tolist() == [7, 8, 9, 10]
     assert (layer.width, layer.height) == (WIDTH, HEIGHT)
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert 0 < told[3] < 0.25  # the film that SAM 2 reads is a part of the work
     layer.write(tmp_path / "layer.parquet")
     assert np.array_equal(MaskLayer.read(tmp_path / "layer.parquet").mask(8), layer.mask(8))
 
 
+def test_outlines_go_back_from_the_click_too(footage: Video, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlines, "_HELD_BYTES", 2 * 3 * WIDTH * HEIGHT)  # pairs of pictures are turned round
+    shown: dict[int, list[int]] = {}
+    pictures = outlines._pictures
+
+    def watched(video: Video, frames: range, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+        shown[frames.step] = [number_on(picture[..., 1]) for picture in pictures(video, frames, size)]
+        return pictures(video, frames, size)
+
+    monkeypatch.setattr(outlines, "_pictures", watched)
+    told: list[float] = []
+    layer = outline(footage, [Click(9, 0.4, 0.5), Click(9, 0.1, 0.1, False)], (4, 10), tiny, told.append, side=256)
+    assert shown == {1: [9, 10], -1: [9, 8, 7, 6, 5, 4]}
+    assert layer.frames.tolist() == [4, 5, 6, 7, 8, 9, 10]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Video:
+    """Thirty frames of which 12 to 17, a group of pictures, and the last six cannot be decoded."""
+    path = write_footage(
+        Footage("damaged.mp4", steps(512, 0, 30), Fraction(1, 15360), sound_s=None, options={"g": "6", "bf": "0"}),
+        tmp_path / "damaged.mp4",
+    )
+    with av.open(str(path)) as container:
+        packets = [one for one in container.demux(container.streams.video[0]) if one.size]
+        places = [(one.pos or 0, one.size) for one in packets]
+    content = bytearray(path.read_bytes())
+    for position, size in [*places[12:18], *places[24:]]:
+        content[position : position + size] = b"\xff" * size
+    path.write_bytes(content)
+    video = Video.open(path)
+    assert video.n_frames == 30
+    return video
+
+
+@pytest.mark.parametrize(
+    ("frames", "shown"),
+    [
+        (range(9, 21), [9, 10, 11, 11, 11, 11, 18, 18, 18, 18, 19, 20]),
+        (range(20, 8, -1), [20, 19, 18, 18, 18, 18, 11, 11, 11, 11, 10, 9]),
+        (range(14, 20), [18, 18, 18, 18, 18, 19]),
+        (range(14, 8, -1), [11, 11, 11, 11, 10, 9]),
+        (range(22, 30), [22, 23, *[23] * 6]),
+    ],
+)
+def test_a_damaged_frame_of_the_film_is_stood_for_by_the_nearest_other(
+    damaged: Video, monkeypatch: pytest.MonkeyPatch, frames: range, shown: list[int]
+) -> None:
+    """Else all masks after it would be those of other frames."""
+    monkeypatch.setattr(outlines, "_HELD_BYTES", 4 * 3 * WIDTH * HEIGHT)  # four pictures are turned round at a time
+    pictures = outlines._pictures(damaged, frames, (WIDTH, HEIGHT))
+    seen = [number_on(picture[..., 1]) for picture in pictures]
+    assert len(seen) == len(frames)
+    middle = [14, 15]  # as far from 11 as from 18, or nearly: the one decoded first may stand for both
+    assert [one for one, frame in zip(seen, frames, strict=True) if frame not in middle] == [
+        one for one, frame in zip(shown, frames, strict=True) if frame not in middle
+    ]
+
+
+def test_a_stretch_without_any_picture_is_refused(damaged: Video) -> None:
+    with pytest.raises(UserError, match=r"damaged\.mp4 has no frame that can be decoded from 12 to 17"):
+        list(outlines._pictures(damaged, range(17, 11, -1), (WIDTH, HEIGHT)))
+
+
+def test_sam_2_outlines_every_frame_of_damaged_footage(damaged: Video, tiny: Path) -> None:
+    layer = outline(damaged, [Click(11, 0.4, 0.5)], (9, 19), tiny, side=256)
+    assert layer.frames.tolist() == list(range(9, 20))
+
+
+def test_too_little_memory_is_told_in_a_sentence(footage: Video, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What PyTorch itself raises for an exabyte."""
+    import torch
+    from ultralytics.models.sam import SAM2VideoPredictor
+
+    def greedy(*_: Any, **__: Any) -> Any:
+        return torch.empty(1 << 60)
+
+    monkeypatch.setattr(SAM2VideoPredictor, "inference", greedy)
+    with pytest.raises(UserError, match="too little memory to outline 4 frames: choose a shorter stretch"):
+        outline(footage, [Click(0, 0.4, 0.5)], (0, 3), tiny, side=256)
+
+
+def test_a_kept_layer_that_is_damaged_is_made_anew(footage: Video, tiny: Path, tmp_path: Path) -> None:
+    clicks, span = [Click(0, 0.4, 0.5)], (0, 1)
+    with Workspace.open(tmp_path / "home") as workspace:
+        path = layer_path(workspace, content_id(footage.path), clicks, span, tiny)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"PAR1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outlines, "outline", partial(outline, side=256))
+            assert outlined(footage, workspace, clicks, span, tiny).frames.tolist() == [0, 1]
+        assert MaskLayer.read(path).frames.tolist() == [0, 1]
+
+
+def test_what_is_excluded_is_told_of_every_person() -> None:
+    clicks = [Click(0, 0.5, 0.5), Click(0, 0.1, 0.2, False), Click(0, 0.75, 0.5)]
+    assert outlines._points(clicks, (200, 100)) == (
+        [[[100.0, 50.0], [20.0, 20.0]], [[150.0, 50.0], [20.0, 20.0]]],
+        [[1, 0], [1, 0]],
+    )
+
+
 def test_outlining_can_be_stopped(footage: Video, tiny: Path) -> None:
     with pytest.raises(Cancelled):
-        outline(footage, [Click(0, 0.4, 0.5)], 3, tiny, None, lambda: True, side=256)
+        outline(footage, [Click(0, 0.4, 0.5)], (0, 3), tiny, None, lambda: True, side=256)
 
 
 def test_weights_of_another_network_under_this_name_are_refused(footage: Video, tiny: Path, tmp_path: Path) -> None:
@@ -365,4 +513,4 @@ def test_weights_of_another_network_under_this_name_are_refused(footage: Video, 
     weights = tmp_path / "sam2_t.pt"
     torch.save({"model": {"something": torch.zeros(3)}}, weights)
     with pytest.raises(UserError, match="does not hold what its name says"):
-        outline(footage, [Click(0, 0.4, 0.5)], 1, weights, side=256)
+        outline(footage, [Click(0, 0.4, 0.5)], (0, 1), weights, side=256)

@@ -350,6 +350,46 @@ def test_lanes_follow_a_change_and_pass_over_a_single_odd_window(footage: Video)
     assert PlayerWindows(footage, ("pass",), {1: ()}).lanes() == {1: ()}
 
 
+@pytest.mark.parametrize(
+    ("clip_s", "said"),
+    [
+        (None, None),
+        (0.0, None),
+        (16 / 30, None),
+        (1.4 * 16 / 30, None),
+        (16 / 30 / 1.4, None),
+        (1.6, "Windows of 16 frames last 0.53 s here, and the clips that the recognizer was trained on lasted 1.60 s: "
+              "--window 48 would fit."),
+        (0.2, "--window 6 would fit."),
+        (9999.0, "--window 1000 would fit."),
+    ],
+)  # fmt: skip
+def test_windows_that_last_another_time_than_the_clips_of_the_training_are_told(
+    tmp_path: Path, clip_s: float | None, said: str | None
+) -> None:
+    drawn = Footage("even.mp4", list(range(40)), Fraction(1, 30), Fraction(30), sound_s=None)
+    video = Video.open(write_footage(drawn, tmp_path / "even.mp4"))
+    found = recognize_players([player_at(range(40), (0, 0, 1, 1))], video, WhereItIs())
+    notes = found.length_notes(16, clip_s, "--window")
+    assert len(notes) == (said is not None)
+    assert all(note.endswith(said or "") for note in notes)
+
+
+def test_the_time_of_a_window_is_that_of_the_footage(footage: Video) -> None:
+    found = recognize_players([player_at(range(80), (0, 0, 1, 1))], footage, WhereItIs())
+    starts = np.array([window.start_frame for window in found.players[1]])
+    ends_s = np.append(footage.pts_s, footage.info.duration_s)[starts + 16]
+    clip_s = 2 * float(np.median(ends_s - footage.pts_s[starts]))
+    assert "--window 32 would fit" in found.length_notes(16, clip_s, "--window")[0]
+
+
+def test_nobody_long_enough_in_view_for_a_window_is_told(footage: Video) -> None:
+    found = recognize_players([player_at(range(40), (0, 0, 1, 1))], footage, WhereItIs(), length=50)
+    assert found.players == {1: ()}
+    assert "the 50 frames of a window" in found.length_notes(50, None, "--window")[0]
+    assert PlayerWindows(footage, ("pass",), {}).length_notes(50, 1.0, "--window") == ()
+
+
 def test_naming_can_be_stopped(footage: Video) -> None:
     with pytest.raises(Cancelled):
         recognize_players([player_at(range(40), (0, 0, 1, 1))], footage, WhereItIs(), cancelled=lambda: True)

@@ -18,7 +18,7 @@ import pytest
 from core.errors import Cancelled, UserError
 from core.recognize import report
 from core.recognize.evaluation import evaluate
-from core.recognize.learning import Judged, JudgedClip
+from core.recognize.judging import Judged, JudgedClip
 from core.recognize.report import drawings, figures, gallery, write_report
 from tests.moments import frames_of as drawn
 from tests.moments import write_clip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.recognize.samples import ClipDataset, ClipSample, Part
-from core.recognize.splits import Parts, check_apart, folds, gaps, split, split_apart
+from core.recognize.splits import Parts, check_apart, folds, gaps, one_source, split, split_apart
 
 CLASSES = ("grind", "kickflip", "ollie")
 
@@ -44,6 +45,29 @@ def homes(parts: Parts) -> dict[str, set[str]]:
 
 def counts(samples: Sequence[ClipSample]) -> dict[str, int]:
     return dict(Counter(sample.label for sample in samples))
+
+
+def test_sources_that_hold_the_same_file_are_one() -> None:
+    data = dataset({"a": "o", "b": "og", "c": "g", "d": "k"})
+    contents = {sample.path: sample.path.stem for sample in data.samples}
+    assert one_source(data, contents) == (data, ())
+    contents |= {Path("c-0.mp4"): "b-1", Path("b-0.mp4"): "a-0"}  # a with b, and c with b
+    joined, notes = one_source(data, contents)
+    assert [sample.group for sample in joined.samples] == ["a", "a", "a", "a", "d"]
+    assert notes == ("Counted as one source, for they hold the same file: a and b, a and c.",)
+
+
+def test_copies_teach_and_never_judge() -> None:
+    data = dataset({f"place{number}": "gko" for number in range(10)})
+    copies = [replace(one, path=Path(f"copy of {one.path}"), copy_of=str(one.path)) for one in data.samples] * 3
+    for published in (False, True):  # a copy is published as of the training
+        samples = [replace(one, part="train" if published else None) for one in (*data.samples, *copies)]
+        plain = split(replace(data, samples=tuple(samples[: len(data.samples)])), seed=3)
+        parts = split(replace(data, samples=tuple(samples)), seed=3)
+        for part in ("val", "test"):
+            assert parts[part] == plain[part]
+        assert len(parts["train"]) == 4 * len(plain["train"]) > 0
+        check_apart(parts)
 
 
 GROUPS = st.dictionaries(

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from core.errors import Cancelled, UserError
 from core.recognize.checkpoints import Card, Recognizer, load_recognizer
@@ -25,9 +26,10 @@ from core.recognize.light.baselines import colour_histograms
 from core.recognize.loading import open_recognizer
 from core.recognize.networks import architecture
 from core.recognize.samples import ClipDataset, ClipSample, Part
-from core.recognize.settings import AugmentSettings, RecognizeSettings
-from core.recognize.training import train
+from core.recognize.settings import RecognizeSettings
+from core.recognize.training import OtherTrainingError, train
 from core.recognize.videos import MOST, Videos
+from core.settings import AugmentSettings
 from core.video import Video
 from core.workspace import Workspace
 from tests.conftest import ROOT
@@ -302,6 +304,56 @@ def test_a_folder_of_another_training_is_left_alone(coloured: ClipDataset, tmp_p
         )
         with pytest.raises(UserError, match=r"history\.csv cannot be read: choose an empty folder"):
             train(coloured, _parts(coloured), settings, tmp_path)
+
+
+def test_a_training_does_not_go_on_with_other_footage_under_the_same_names(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, each=4, coloured=True)
+    train(dataset, _parts(dataset), _settings("tsn", frames=2, size=16, epochs=1), tmp_path / "begun")
+    weights = str(shutil.copy(tmp_path / "begun" / "model.safetensors", tmp_path / "start.safetensors"))
+    settings = _settings("tsn", frames=2, size=16, epochs=1, weights=weights)
+    train(dataset, _parts(dataset), settings, tmp_path / "out")
+    train(dataset, _parts(dataset), settings, tmp_path / "out")
+    state = load_file(weights)
+    save_file({name: value + 1 for name, value in state.items()}, weights)
+    with pytest.raises(OtherTrainingError, match="other settings or clips"):
+        train(dataset, _parts(dataset), settings, tmp_path / "out")
+    save_file(state, weights)
+    shutil.copy(dataset.samples[5].path, dataset.samples[0].path)
+    with pytest.raises(OtherTrainingError, match="other settings or clips"):
+        train(dataset, _parts(dataset), settings, tmp_path / "out")
+
+
+SHARED_WORK = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from core.recognize.settings import RecognizeSettings
+from core.recognize.training import train
+from tests.test_recognize_training import _parts, _dataset_in
+if __name__ == "__main__":
+    dataset = _dataset_in(Path(sys.argv[1]))
+    settings = RecognizeSettings.model_validate_json(sys.argv[2])
+    print("leads:", train(dataset, _parts(dataset), settings, Path(sys.argv[3])).leads, flush=True)
+"""
+
+
+def test_one_of_the_processes_that_share_a_training_goes_on_with_it(coloured: ClipDataset, tmp_path: Path) -> None:
+    settings = _settings("tsn", frames=2, size=16, epochs=1, devices=2, strategy="ddp")
+    (tmp_path / "run.py").write_text(SHARED_WORK)
+    folder = coloured.samples[0].path.parent
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "run.py"), str(folder), settings.model_dump_json(), str(tmp_path / "out")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert sorted(line for line in done.stdout.splitlines() if line.startswith("leads:")) == [
+        "leads: False",
+        "leads: True",
+    ], done.stderr
 
 
 def test_a_recognizer_is_what_another_begins_with(coloured: ClipDataset, tmp_path: Path) -> None:

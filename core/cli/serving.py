@@ -24,7 +24,10 @@ _ENDING_S = 5
 def serve(
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="A recognizer's folder, a detector's bundle, or both (repeat). Without: the starter finds."),
+        typer.Option(
+            help="A recognizer's folder or its name on the shelf, a detector's bundle, or both (repeat). Without: the "
+            "starter finds."
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen at; there is no login.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8602,
@@ -77,14 +80,18 @@ def _service(limits: Limits, models: list[Path]) -> Service:
     from functools import partial
 
     from core.detector import TrickDetector
+    from core.recognize import shelf
     from core.serve.service import Service, open_each
 
+    with open_workspace() as workspace:
+        weights = workspace.home / "weights"
+        models = [path if _is_model_by_path(path) else shelf.find(workspace, str(path)) for path in models]
+    for path in models:
+        _check_model(path)
     recognizers = [path for path in models if path.is_dir()]
     detectors = [path for path in models if not path.is_dir()]
     if len(recognizers) > 1 or len(detectors) > 1:
         raise UserError("Two --model of one kind were given: give one recognizer's folder and one detector at most.")
-    with open_workspace() as workspace:
-        weights = workspace.home / "weights"
     return Service(
         limits,
         partial(open_each, recognizers[0]) if recognizers else None,
@@ -92,3 +99,23 @@ def _service(limits: Limits, models: list[Path]) -> Service:
         detectors[0].name if detectors else "starter",
         weights,
     )
+
+
+def _is_model_by_path(path: Path) -> bool:
+    """A folder of another kind may be called as a recognizer of the shelf is."""
+    from core.recognize.loading import CARD
+
+    return path.is_file() or (path / CARD).is_file()
+
+
+def _check_model(path: Path) -> None:
+    """Raises UserError: it is neither a recognizer nor a detector, by what lies there."""
+    from zipfile import is_zipfile
+
+    from core.recognize.loading import CARD
+
+    if not path.is_dir() and not is_zipfile(path):
+        raise UserError(
+            f"{path} is neither a recognizer's folder, for it has no {CARD}, nor a detector's .skops file: give --model"
+            " one of these."
+        )

@@ -8,7 +8,7 @@ A clip is changed alike in all its frames, so that what moves in it is the skate
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from hashlib import blake2b
@@ -18,16 +18,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.atomic import atomic_path
-from core.errors import Cancelled
+from core.atomic import atomic_path, check_folder
+from core.errors import Cancelled, UserError
+from core.recognize.datasets import folders
 from core.recognize.frames import read_frames
-from core.recognize.samples import ClipSample
+from core.recognize.samples import ClipDataset, ClipSample
 from core.recognize.sampling import frame_count
-from core.recognize.settings import SEED, AugmentSettings
+from core.recognize.splits import one_source, split_apart
+from core.recognize.taught import contents_of
+from core.settings import AugmentSettings
 from core.video import Video
 
 Frames = NDArray[np.uint8]
 COPY_MARK = "copy"
+MOST_FRAMES = 3000
+"""Of a moment that is copied: at 256 x 256 pixels they take 0.6 GB, twice while they are read."""
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """How bright red, green and blue look (ITU-R BT.601)."""
 
@@ -57,13 +62,19 @@ def copied(frames: Frames, settings: AugmentSettings, rng: np.random.Generator) 
 
     What comes in from outside is the picture mirrored at its border.
     """
+    return np.stack(list(_moved(frames, settings, rng)))
+
+
+def _moved(frames: Frames, settings: AugmentSettings, rng: np.random.Generator) -> Iterator[Frames]:
+    """One picture after the other."""
     height, width = frames.shape[1:3]
     turn = cv2.getRotationMatrix2D(
         ((width - 1) / 2, (height - 1) / 2), rng.uniform(-settings.rotate_deg, settings.rotate_deg), 1.0
     )
     turn[:, 2] += rng.uniform(-settings.shift, settings.shift, 2) * np.array([width, height])
-    moved = [cv2.warpAffine(f, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101) for f in frames]
-    return np.stack(moved).astype(np.uint8, copy=False)
+    for picture in frames:
+        moved = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+        yield np.asarray(moved, np.uint8)
 
 
 def recoloured(frames: Frames, settings: AugmentSettings, rng: np.random.Generator) -> Frames:
@@ -84,7 +95,7 @@ def write_augmented(
     out: Path,
     settings: AugmentSettings,
     size: int = 256,
-    seed: int = SEED,
+    seed: int = 42,
     progress: Callable[[str, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[ClipSample, ...]:
@@ -103,7 +114,7 @@ def write_augmented(
         The copies, for the training part.
 
     Raises:
-        UserError: a clip cannot be read, or ``out`` cannot be written to.
+        UserError: a clip cannot be read or has more than ``MOST_FRAMES`` frames, or ``out`` cannot be written to.
         Cancelled: ``cancelled`` said so; what is written stays.
     """
     wanted = copies_wanted(samples, settings.rare_below)
@@ -115,18 +126,75 @@ def write_augmented(
         missing = [path for path in paths if not path.exists()]
         if missing:
             video = Video.open(sample.path)
-            every = sample.start_frame + np.arange(frame_count(sample, video))
-            frames = read_frames(sample, every, (size, size), video=video)
+            length = frame_count(sample, video)
+            if length > MOST_FRAMES:
+                raise UserError(
+                    f"{sample.path.name} has a moment of {length} frames, and copies are made of at most {MOST_FRAMES}"
+                    ": cut it to its trick, or take it out of the data."
+                )
+            every = sample.start_frame + np.arange(length)
+            frames = read_frames(sample, every, (size, size), video=video, cancelled=cancelled)
         for copy, path in enumerate(paths, 1):
             if cancelled and cancelled():
                 raise Cancelled
             if path in missing:
-                moved = copied(frames, settings, np.random.default_rng((seed, number, copy)))
-                _write(path, moved, video.info.average_rate)
-            made.append(replace(sample, path=path, start_frame=0, end_frame=None, part="train", track=None))
+                moved = _moved(frames, settings, np.random.default_rng((seed, number, copy)))
+                _write(path, moved, size, video.info.average_rate)
+            made.append(
+                replace(
+                    sample,
+                    path=path,
+                    start_frame=0,
+                    end_frame=None,
+                    part="train",
+                    track=None,
+                    copy_of=sample.copy_of or sample.path.name,
+                )
+            )
             if progress:
                 progress("writing copies", len(made) / total)
     return tuple(made)
+
+
+def augment_dataset(
+    dataset: ClipDataset,
+    out: Path,
+    settings: AugmentSettings,
+    seed: int = 42,
+    progress: Callable[[str, float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[tuple[ClipSample, ...], tuple[str, ...]]:
+    """Copy what is rare in the part of a data set that a training with this seed is taught with.
+
+    Beside the copies, as of :func:`write_augmented`, lies a ``clips.csv`` that keeps each in the group of its original
+    and says that it is a copy, so that nothing is judged by it.
+
+    Args:
+        out: a folder for the copies alone, which is not taken for the folder of a class.
+
+    Returns:
+        The copies, and sentences for the user. Without a copy nothing is written.
+
+    Raises:
+        UserError: the data set cannot be parted, a clip cannot be read, or ``out`` holds other files, lies among the
+            folders of classes, or cannot be written to.
+        Cancelled: ``cancelled`` said so; what is written stays.
+    """
+    mark = f"-{COPY_MARK}"
+    others = [each for each in out.glob("[!.]*") if each.name != folders.TABLE and mark not in each.stem]
+    if others:
+        raise UserError(f"{out} holds other files, such as {others[0].name}: choose an empty folder for the copies.")
+    home = out.absolute().parent
+    in_classes = any(sample.path.absolute().parent.parent == home for sample in dataset.samples)
+    if in_classes and not (home / folders.TABLE).exists():
+        raise UserError(f"{out} would become a class of {home.name} itself: choose a folder outside of {home}.")
+    check_folder(out)
+    dataset, alike = one_source(dataset, contents_of(dataset.samples, progress, cancelled))
+    parts, notes = split_apart(dataset, seed)
+    copies = write_augmented(parts["train"], out, settings, seed=seed, progress=progress, cancelled=cancelled)
+    if copies:
+        folders.write_table(out, copies)
+    return copies, (*alike, *notes)
 
 
 def _file_safe(label: str) -> str:
@@ -141,12 +209,12 @@ def _made_from(sample: ClipSample, settings: AugmentSettings, size: int, seed: i
     return blake2b(made.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
-def _write(path: Path, frames: Frames, rate: Fraction) -> None:
+def _write(path: Path, frames: Iterable[Frames], size: int, rate: Fraction) -> None:
     import av
 
     with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "14"})
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height = stream.width = size
         stream.pix_fmt = "yuv420p"
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

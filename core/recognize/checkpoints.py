@@ -191,7 +191,12 @@ class Recognizer:
             some = clips[at : at + batch]
             if not isinstance(some, np.ndarray):
                 opened = [(sample, videos.open(sample.path)) for sample in some]
-                some = np.stack([looks.read(sample, frame_count(sample, video), video) for sample, video in opened])
+                some = np.stack(
+                    [
+                        looks.read(sample, frame_count(sample, video), video, cancelled=cancelled)
+                        for sample, video in opened
+                    ]
+                )
             with out_of_memory(batch), torch.inference_mode():
                 pictures = torch.from_numpy(np.ascontiguousarray(some)).to(self.device)
                 logits = self._network(as_input(pictures, self.card.mean, self.card.std))

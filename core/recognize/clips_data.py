@@ -8,7 +8,7 @@ it, nor on what was read before. So a training that was broken off goes on as if
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ from core.recognize.augment import copied, copies_wanted, recoloured
 from core.recognize.frames import read_frames
 from core.recognize.samples import ClipSample
 from core.recognize.sampling import Scheme, chosen
-from core.recognize.settings import AugmentSettings, Balance
 from core.recognize.videos import Videos
+from core.settings import AugmentSettings, Balance
 from core.video import Video
 
 
@@ -47,7 +47,12 @@ class Looks:
     stride: int = 1
 
     def read(
-        self, sample: ClipSample, length: int, video: Video, rng: np.random.Generator | None = None
+        self,
+        sample: ClipSample,
+        length: int,
+        video: Video,
+        rng: np.random.Generator | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> NDArray[np.uint8]:
         """Shape ``(frames, size, size, 3)``, the picture, or the window round somebody, being stretched to the square.
 
@@ -58,9 +63,10 @@ class Looks:
 
         Raises:
             UserError: the clip cannot be read.
+            Cancelled: ``cancelled`` said so.
         """
         which = sample.start_frame + chosen(self.sampling, length, self.frames, self.stride, rng)
-        return read_frames(sample, which, (self.size, self.size), video=video)
+        return read_frames(sample, which, (self.size, self.size), video=video, cancelled=cancelled)
 
 
 class Clips(Dataset[tuple[torch.Tensor, int]]):

@@ -1,5 +1,7 @@
 """The 48 classes of Diving48 as dives: takeoff, somersaults, twists and position, and what a recognizer says of each.
 
+A class may be a dive number, too: whoever sorts clips of his own into ``107B`` and ``5253B`` is told the same.
+
 >>> DIVING48[5].vocabulary, [dive.number() for dive in DIVING48[5].numbers()]
 (('Back', '25som', '15Twis', 'PIKE'), ['5253B', '6253B'])
 
@@ -11,13 +13,15 @@ half a twist, 47 the reverse dive in tuck.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UserError
 from core.recognize.dives import (
     ARMSTAND,
     DIRECTIONS,
@@ -25,6 +29,7 @@ from core.recognize.dives import (
     TWISTING,
     DiveNumber,
     Position,
+    parse_dive,
     somersaults_in_words,
     twists_in_words,
 )
@@ -37,20 +42,22 @@ _TWISTS: Final = {"NoTwis": 0, **{f"{half / 2:g}Twis".replace(".", ""): half for
 
 @dataclass(frozen=True)
 class DiveClass:
-    """What one class of Diving48 says of a dive."""
+    """What one class says of a dive."""
 
     direction: int
-    """1 forward, 2 back, 3 reverse, 4 inward."""
+    """1 forward, 2 back, 3 reverse, 4 inward; 0 for the armstand dive that does not turn."""
     half_somersaults: int
     half_twists: int
     position: Position
+    itself: DiveNumber | None = None
+    """The dive where the class is a dive number; Diving48 leaves open whether it begins in an armstand."""
 
     @classmethod
     def from_vocabulary(cls, words: Sequence[str]) -> DiveClass:
         """From the four words of an entry, such as ``["Back", "15som", "05Twis", "FREE"]``.
 
         Raises:
-            ValueError: they are no such words.
+            ValueError: they are no such words, or those of no dive, as free without a twist.
         """
         if len(words) != 4 or not all(isinstance(word, str) for word in words):
             raise ValueError("not four words")
@@ -59,11 +66,26 @@ class DiveClass:
         if unknown:
             raise ValueError(f"the unknown word {unknown[0][:20]!r}")
         takeoff, somersaults, twists, flight = words
-        return cls(_TAKEOFFS[takeoff], _SOMERSAULTS[somersaults], _TWISTS[twists], _FLIGHTS[flight])
+        dive = cls(_TAKEOFFS[takeoff], _SOMERSAULTS[somersaults], _TWISTS[twists], _FLIGHTS[flight])
+        dive.numbers()  # which there are of dives alone
+        return dive
+
+    @classmethod
+    def from_label(cls, label: str) -> DiveClass:
+        """From a :attr:`label`, or from a dive number.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        try:
+            dive = parse_dive(label)
+        except UserError:
+            return cls.from_vocabulary(label.split())
+        return cls(dive.direction, dive.half_somersaults, dive.half_twists, dive.position, dive)
 
     @property
     def vocabulary(self) -> tuple[str, str, str, str]:
-        """The four words of its entry."""
+        """The four words of its entry in Diving48."""
         return (
             _word(_TAKEOFFS, self.direction),
             _word(_SOMERSAULTS, self.half_somersaults),
@@ -76,12 +98,21 @@ class DiveClass:
         """Its name as a label: ``Back 15som 05Twis FREE``."""
         return " ".join(self.vocabulary)
 
+    @property
+    def takeoff(self) -> str:
+        """``back``, or ``armstand back`` where that is said."""
+        if self.itself and self.itself.group == ARMSTAND:
+            return " ".join(["armstand", *([DIRECTIONS[self.direction]] if self.direction else [])])
+        return DIRECTIONS[self.direction]
+
     def numbers(self) -> tuple[DiveNumber, ...]:
         """The dives that it stands for, the one from the feet first.
 
         The vocabulary has no word for an armstand, and entries such as two back somersaults with one and a half twists
         are dived from there (6243D); so an armstand dive is named beside it. None goes inward.
         """
+        if self.itself:
+            return (self.itself,)
         group = TWISTING if self.half_twists else self.direction
         groups = (group,) if _word(_TAKEOFFS, self.direction) == "Inward" else (group, ARMSTAND)
         return tuple(
@@ -127,9 +158,15 @@ def class_of(dive: DiveNumber) -> DiveClass | None:
 
 
 def dives_named(labels: Sequence[str]) -> tuple[DiveClass, ...] | None:
-    """The classes of a recognizer as dives, by their :attr:`DiveClass.label`; None if one of them is no dive."""
+    """The classes of a recognizer as dives (:meth:`DiveClass.from_label`); None if one of them is no dive."""
+    return _dives_named(tuple(labels))
+
+
+@lru_cache(maxsize=8)
+def _dives_named(labels: tuple[str, ...]) -> tuple[DiveClass, ...] | None:
+    """Asked for each window of each player, always for the same classes."""
     try:
-        return tuple(DiveClass.from_vocabulary(label.split()) for label in labels)
+        return tuple(map(DiveClass.from_label, labels))
     except ValueError:
         return None
 
@@ -139,7 +176,7 @@ class DiveMarginals:
     """How probable each attribute of a dive is, 0 to 1: each sums to 1."""
 
     takeoff: dict[str, float]
-    """``forward``, ``back``, ``reverse``, ``inward``."""
+    """``forward``, ``back``, ``reverse``, ``inward``; with ``armstand`` before it where that is said."""
     half_somersaults: dict[int, float]
     half_twists: dict[int, float]
     position: dict[str, float]
@@ -165,7 +202,7 @@ def attribute_probabilities(
     twists: defaultdict[int, float] = defaultdict(float)
     position: defaultdict[str, float] = defaultdict(float)
     for one, value in zip(classes, (values / values.sum()).tolist(), strict=True):
-        takeoff[DIRECTIONS[one.direction]] += value
+        takeoff[one.takeoff] += value
         somersaults[one.half_somersaults] += value
         twists[one.half_twists] += value
         position[POSITIONS[one.position]] += value
@@ -184,7 +221,7 @@ def prediction_sentence(probabilities: NDArray[np.floating], classes: Sequence[D
     marginals = attribute_probabilities(probabilities, classes)
     best = int(np.argmax(probabilities))
     dive = classes[best]
-    takeoff, position = DIRECTIONS[dive.direction], POSITIONS[dive.position]
+    takeoff, position = dive.takeoff, POSITIONS[dive.position]
     twists = marginals.half_twists[dive.half_twists]
     turning = twists_in_words(dive.half_twists) if dive.half_twists else "no twist"
     names = " or ".join(number.number() for number in dive.numbers())
@@ -194,3 +231,34 @@ def prediction_sentence(probabilities: NDArray[np.floating], classes: Sequence[D
         f"{somersaults_in_words(dive.half_somersaults)} ({marginals.half_somersaults[dive.half_somersaults]:.0%}) with "
         f"{turning} ({twists:.0%}), {position} position ({marginals.position[position]:.0%}): {names}, {whole:.0%}."
     ).replace("%", " %")
+
+
+def dive_told(probabilities: NDArray[np.floating], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What JSON says beside the name where the classes are dives, and nothing where they are not.
+
+    ``{"dive": {"number", "sentence", "marginals": {"takeoff", "somersaults", "twists", "position"}}}``, where the
+    marginals are probabilities by name, or by count such as ``"2.5"``.
+
+    Args:
+        probabilities: of the classes, summing to 1.
+        labels: the classes.
+    """
+    dives = dives_named(labels)
+    if not dives:
+        return {}
+    told = attribute_probabilities(probabilities, dives)
+    dive = {
+        "number": dives[int(np.argmax(probabilities))].numbers()[0].number(),
+        "sentence": prediction_sentence(probabilities, dives),
+        "marginals": {
+            "takeoff": _rounded(told.takeoff),
+            "somersaults": _rounded({f"{half / 2:g}": value for half, value in sorted(told.half_somersaults.items())}),
+            "twists": _rounded({f"{half / 2:g}": value for half, value in sorted(told.half_twists.items())}),
+            "position": _rounded(told.position),
+        },
+    }
+    return {"dive": dive}
+
+
+def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: min(1.0, round(value, 6)) for name, value in shares.items()}

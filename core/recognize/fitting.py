@@ -74,8 +74,11 @@ def first_network(kind: Architecture, settings: RecognizeSettings, classes: int)
     return network, begin(network, kind, settings.weights)
 
 
-def hold(classroom: Classroom, network: Any, at: At) -> History:
+def hold(classroom: Classroom, network: Any, at: At) -> tuple[History, bool]:
     """Train ``network`` to the end, from ``last.ckpt`` if there is one; at the end it is removed.
+
+    Returns:
+        How it went, and whether this process leads those that share the work.
 
     Raises:
         UserError: too little memory, a clip that cannot be read, a ``last.ckpt`` of another network, or no such device.
@@ -125,7 +128,7 @@ def hold(classroom: Classroom, network: Any, at: At) -> History:
             raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
     if trainer.is_global_zero and keeper.history.over(settings.epochs, settings.patience):
         last.unlink(missing_ok=True)  # three times as large as the weights, and good for nothing any more
-    return keeper.history
+    return keeper.history, bool(trainer.is_global_zero)
 
 
 def ended(folder: Path, settings: RecognizeSettings) -> History | None:

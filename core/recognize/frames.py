@@ -9,18 +9,22 @@ and one frame stands for each, the middle one when testing and a random one when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Cancelled, UserError
 from core.recognize.samples import ClipSample, Track
 from core.recognize.sampling import chosen
 from core.video import Picture, Video
 
 MARGIN = 0.15
 """Of a box's longer side, to each side: a fist or a ball is often just outside of the box of its owner."""
+
+_APART = 300
+"""Frames. Over a wider gap it is faster to begin anew at the keyframe before: encoders set one every 250 at most."""
 
 
 def spread(start: int, end: int, n: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
@@ -49,6 +53,7 @@ def read_frames(
     rng: np.random.Generator | None = None,
     margin: float = MARGIN,
     video: Video | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.uint8]:
     """Pictures of a moment in RGB: uint8, shape ``(n, height, width, 3)``.
 
@@ -67,9 +72,11 @@ def read_frames(
         rng: for :func:`spread`.
         margin: of a box's longer side, to each side.
         video: that of the sample where it is open already; opening a file of hours takes longer than its frames.
+        cancelled: asked for every picture: those of a moment of an hour take a while.
 
     Raises:
         UserError: the file cannot be read, has no frame that can be decoded here, or ends before the moment begins.
+        Cancelled: ``cancelled`` said so.
     """
     video = video or Video.open(sample.path)
     frames = _wanted(sample, which, video, rng)
@@ -77,13 +84,17 @@ def read_frames(
     corners = None if sample.track is None else _windows(sample.track, frames, video, margin)
     pictures: dict[int, NDArray[np.uint8]] = {}
     needed = np.unique(frames)
-    # Decoders pass over frames between the wanted ones where no other frame refers to them.
-    stride = int(np.gcd.reduce(np.diff(needed))) if len(needed) > 1 else 1
     place_of = dict(zip(frames.tolist(), range(len(frames)), strict=True))
-    for picture in video.pictures(stride, int(needed[0]), int(needed[-1]) + 1):
-        if picture.index in place_of:
-            window = None if corners is None else corners[place_of[picture.index]]
-            pictures[picture.index] = _seen(picture, video, window, width, height)
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(needed) > _APART) + 1).tolist(), len(needed)]):
+        near = needed[begin:end]
+        # Decoders pass over frames between the wanted ones where no other frame refers to them.
+        stride = int(np.gcd.reduce(np.diff(near))) if len(near) > 1 else 1
+        for picture in video.pictures(stride, int(near[0]), int(near[-1]) + 1):
+            if cancelled and cancelled():
+                raise Cancelled
+            if picture.index in place_of:
+                window = None if corners is None else corners[place_of[picture.index]]
+                pictures[picture.index] = _seen(picture, video, window, width, height)
     if not pictures:
         raise UserError(
             f"{sample.path.name} has no frame that can be decoded from {needed[0]} to {needed[-1]}: copy it again, or"
@@ -91,7 +102,9 @@ def read_frames(
         )
     # A damaged frame is stood for by the nearest of the others.
     decoded = np.array(sorted(pictures))
-    nearest = decoded[np.abs(decoded[None] - frames[:, None]).argmin(axis=1)]
+    after = np.searchsorted(decoded, frames).clip(max=len(decoded) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = decoded[np.where(np.abs(decoded[before] - frames) <= np.abs(decoded[after] - frames), before, after)]
     return np.stack([pictures[int(frame)] for frame in nearest])
 
 

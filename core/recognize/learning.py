@@ -7,121 +7,32 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.atomic import atomic_path, check_folder
+from core.atomic import check_folder
 from core.errors import Cancelled, UserError
 from core.recognize import history
 from core.recognize.datasets.files import some
 from core.recognize.datasets.folders import BY_FILE
-from core.recognize.evaluation import Evaluation, evaluate
+from core.recognize.judging import JUDGED, Judged, judged_by
 from core.recognize.loading import CARD, LIGHT, Cancel, Progress, architecture_of, check_torch, open_recognizer
 from core.recognize.samples import ClipDataset, ClipSample
-from core.settings import LearnSettings, Settings
+from core.recognize.splits import one_source
+from core.recognize.taught import TAUGHT, contents_of, taught_by
+from core.settings import LearnSettings
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
 
-JUDGED = "judged.json"
-_MOST_LEFT_OUT_ALONE = 30
+MOST_LEFT_OUT_ALONE = 30
 """Groups: more are left out several at a time, in so many folds as below."""
 _FOLDS = 10
-_MAX_BYTES = 256 * 2**20
-
-log = logging.getLogger(__name__)
-
-
-class JudgedClip(Settings):
-    """One clip that was named by a recognizer that had not seen its group."""
-
-    path: str
-    start_frame: int
-    end_frame: int | None
-    label: str
-    probability: tuple[float, ...]
-
-
-class _File(Settings):
-    trickline_judged: Literal[1] = 1
-    dataset: str
-    classes: tuple[str, ...]
-    how: str
-    baselines: dict[str, float]
-    clips: tuple[JudgedClip, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """How a recognizer did on clips that it was not trained on."""
-
-    dataset: str
-    how: str
-    """What was left out, in a sentence."""
-    evaluation: Evaluation
-    clips: tuple[JudgedClip, ...]
-    """Beside the rows of the evaluation."""
-    baselines: dict[str, float]
-    """Accuracy on the very same clips of always naming the one that is commonest among them (``majority``), and of a
-    classifier of the whole picture's colours (``colours``), which learns places and not movements."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``trickline recognize evaluate --json`` prints."""
-        return {**self.evaluation.to_json(), "baselines": self.baselines, "how": self.how}
-
-    def lines(self) -> Iterator[str]:
-        """For people."""
-        found = self.evaluation
-        yield f"{self.dataset}: {self.how}"
-        named = {"recognizer": found.accuracy, **self.baselines}
-        for name, accuracy in named.items():
-            yield f"  {name:12} {accuracy:6.1%} of {len(found.truth)} right"
-        yield f"  {'macro F1':12} {found.macro_f1:6.2f}"
-        for one in found.per_class:
-            precision, recall = ("-" if math.isnan(one) else f"{one:.2f}" for one in (one.precision, one.recall))
-            yield f"  {one.label:24} {one.support:5} clips  precision {precision:4}  recall {recall}"
-
-    def write(self, folder: Path) -> None:
-        """Keep it beside the recognizer."""
-        file = _File(
-            dataset=self.dataset,
-            classes=self.evaluation.classes,
-            how=self.how,
-            baselines=self.baselines,
-            clips=self.clips,
-        )
-        with atomic_path(folder / JUDGED) as temporary:
-            temporary.write_text(file.model_dump_json(indent=1) + "\n", "utf-8")
-
-
-def read_judged(folder: Path) -> Judged | None:
-    """What was found out when the recognizer in ``folder`` was trained; None if nothing was.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = folder / JUDGED
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError("too large")
-        file = _File.model_validate_json(path.read_bytes())
-        numbers = {label: number for number, label in enumerate(file.classes)}
-        evaluation = evaluate(
-            file.classes, [numbers[clip.label] for clip in file.clips], [clip.probability for clip in file.clips]
-        )
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is damaged: delete it, or train anew.") from error
-    return Judged(file.dataset, file.how, evaluation, file.clips, _beside(evaluation, file.baselines))
 
 
 @dataclass(frozen=True)
@@ -132,6 +43,10 @@ class Learnt:
     judged: Judged | None
     """None where there was nothing to leave out; ``notes`` say why."""
     notes: tuple[str, ...]
+    taught: tuple[ClipSample, ...] = ()
+    """What it was trained on, and what its best epoch was chosen by."""
+    leads: bool = True
+    """False in a process that only shared the work on a network: another one goes on with it and tells of it."""
 
 
 def learn(
@@ -146,49 +61,34 @@ def learn(
 
     The light one is judged by cross-validation over groups, and then trained on all clips. A network is trained on
     70 % of the groups, its best epoch chosen by 20 %, and judged by the other 10 %; or on the published parts, if no
-    group crosses between them. A class with too little to learn from is left out, as long as two others remain.
+    group crosses between them. What it was trained on is written beside it (:mod:`.taught`). Sources that hold the very
+    same file are one, and nothing is judged by a changed copy.
+
+    A class with too little to learn from is refused; or left out, with a note, where the settings say so and two others
+    remain.
 
     Raises:
-        UserError: the data set cannot teach, weights cannot be had, what the architecture needs is not installed, or
-            ``out`` holds a recognizer of another kind.
+        UserError: the data set cannot teach, a class has too few clips, weights cannot be had, what the architecture
+            needs is not installed, or ``out`` holds a recognizer of another kind.
         Cancelled: ``cancelled`` said so; asked again, it goes on where it was.
     """
     settings = settings or LearnSettings()
     _check_kind(out, settings.arch)
     check_folder(out)
-    dataset, notes = _teachable(dataset, settings.arch != LIGHT)
-    teach = _learn_light if settings.arch == LIGHT else _learn_network
-    learnt = teach(dataset, out, workspace, settings, progress, cancelled)
+    contents = contents_of(dataset.samples, progress, cancelled)
+    joined, alike = one_source(dataset, contents)
+    joined, notes = teachable(joined, settings)
+    if settings.arch == LIGHT:
+        learnt = _learn_light(joined, out, workspace, settings, progress, cancelled)
+    else:
+        learnt = _learn_network(joined, contents, out, workspace, settings, progress, cancelled)
+    if not learnt.leads:
+        return learnt
+    paths = {sample.path for sample in learnt.taught}
+    taught_by([one for one in dataset.samples if one.path in paths], contents).write(out)  # by the names of all sources
     if learnt.judged:
         learnt.judged.write(out)
-    return replace(learnt, notes=(*notes, *learnt.notes))
-
-
-def judge(
-    recognizer_folder: Path,
-    dataset: ClipDataset,
-    workspace: Workspace,
-    progress: Progress | None = None,
-    cancelled: Cancel | None = None,
-) -> Judged:
-    """Let a trained recognizer name all clips of a data set.
-
-    Raises:
-        UserError: there is no recognizer, the data set has a class that it does not know, or a clip cannot be read.
-        Cancelled: ``cancelled`` said so.
-    """
-    recognizer = open_recognizer(recognizer_folder, workspace)
-    numbers = {label: number for number, label in enumerate(recognizer.classes)}
-    unknown = sorted({sample.label for sample in dataset.samples} - set(numbers))
-    if unknown:
-        raise UserError(
-            f"The recognizer does not know the class {unknown[0]!r}: it was trained on {', '.join(recognizer.classes)}."
-        )
-    if not dataset.samples:
-        raise UserError(f"{dataset.name} has no clips to judge by: choose another.")
-    probability = recognizer.predict(dataset.samples, progress, cancelled)
-    how = "All clips of the data set; those that the recognizer was trained on make it look better than it is."
-    return _judged(dataset.name, how, recognizer.classes, dataset.samples, probability, {})
+    return replace(learnt, notes=(*alike, *notes, *learnt.notes))
 
 
 def _learn_light(
@@ -205,7 +105,7 @@ def _learn_light(
 
     light = LightSettings(seed=settings.seed)
     groups = len({sample.group for sample in dataset.samples})
-    folds = None if groups <= _MOST_LEFT_OUT_ALONE else _FOLDS
+    folds = None if groups <= MOST_LEFT_OUT_ALONE else _FOLDS
     recognizer = fit_light(dataset.samples, workspace, light, progress, cancelled)
     judged, notes = None, list(recognizer.card.notes)
     try:
@@ -217,15 +117,21 @@ def _learn_light(
         left_out = f"{folds} parts" if folds else f"{groups} groups"
         how = f"Each of {left_out} of clips was named by a recognizer that was trained on the others."
         how = " ".join([how, *_doubts(dataset)])
-        baselines = {name: crossed.accuracy(name) for name in crossed.probability if name != "light"}
-        judged = _judged(dataset.name, how, dataset.classes, dataset.samples, crossed.probability["light"], baselines)
+        rows = [row for row, sample in enumerate(dataset.samples) if not sample.copy_of]
+        if rows:
+            baselines = {name: float(crossed.right(name)[rows].mean()) for name in crossed.probability if name != LIGHT}
+            samples, probability = [dataset.samples[row] for row in rows], crossed.probability[LIGHT][rows]
+            judged = judged_by(dataset.name, how, dataset.classes, samples, probability, baselines)
+        else:
+            notes.append("Nobody knows how good it is: all clips are changed copies of others.")
     _forget(out)
     recognizer.save(out)
-    return Learnt(out, judged, tuple(notes))
+    return Learnt(out, judged, tuple(notes), dataset.samples)
 
 
 def _learn_network(
     dataset: ClipDataset,
+    contents: Mapping[Path, str],
     out: Path,
     workspace: Workspace,
     settings: LearnSettings,
@@ -238,27 +144,32 @@ def _learn_network(
     from core.recognize.training import RUN, train
 
     parts, anew = split_apart(dataset, settings.seed)
-    seen = [sample.label for part in ("train", "val") for sample in parts[part]]
-    taught = {sample.label for sample in parts["train"] if seen.count(sample.label) > 1}
+    seen = Counter(sample.label for part in ("train", "val") for sample in parts[part])
+    taught = {sample.label for sample in parts["train"] if seen[sample.label] > 1}
     untaught = {sample.label for sample in dataset.samples} - taught
-    if untaught and len(taught) > 1:
-        dataset = _without(dataset, untaught)
+    few = _Few(untaught, "too few of their clips fell to the training")
+    dataset, left_out = _without(dataset, few, settings.drop_rare)
+    if left_out:
         parts = {part: tuple(one for one in samples if one.label in taught) for part, samples in parts.items()}
-        anew = (*anew, f"Left out, for too few of their clips fell to the training: {some(sorted(untaught))}.")
-    network = RecognizeSettings.model_validate(settings.model_dump())
+    network = RecognizeSettings.model_validate(settings.model_dump(exclude={"drop_rare"}))
     if not (out / RUN).exists():  # else it goes on, or is refused
         _forget(out)
-    trained = train(dataset, parts, network, out, progress, cancelled)
-    notes = [*anew, *trained.notes, *gaps(dataset, parts)]
+    trained = train(dataset, parts, network, out, progress, cancelled, contents)
+    known = (*parts["train"], *parts["val"])
+    if not trained.leads:
+        return Learnt(out, None, (), known, leads=False)
+    notes = [*left_out, *trained.notes, *gaps(dataset, parts)]
     tested = parts["test"]
     if not tested:
-        return Learnt(out, None, (*notes, "No clips were left out, so nobody knows how good it is."))
-    probability = open_recognizer(out, workspace).predict(tested, progress, cancelled)
+        return Learnt(out, None, (*anew, *notes, "No clips were left out, so nobody knows how good it is."), known)
+    device = "cpu" if settings.accelerator == "cpu" else "auto"
+    probability = open_recognizer(out, workspace, device).predict(tested, progress, cancelled)
     if cancelled and cancelled():
         raise Cancelled
-    baselines = _baselines(dataset, parts["train"], tested, settings.seed)
+    baselines = _baselines(dataset, parts["train"], tested, settings.seed, progress, cancelled)
     how = " ".join([f"{len(tested)} clips of groups that were left out of the training.", *anew, *_doubts(dataset)])
-    return Learnt(out, _judged(dataset.name, how, dataset.classes, tested, probability, baselines), tuple(notes))
+    judged = judged_by(dataset.name, how, dataset.classes, tested, probability, baselines)
+    return Learnt(out, judged, tuple(notes), known)
 
 
 def _check_kind(out: Path, arch: str) -> None:
@@ -274,30 +185,56 @@ def _check_kind(out: Path, arch: str) -> None:
 
 def _forget(out: Path) -> None:
     """What was found out about the recognizer that is replaced."""
-    for name in (JUDGED, history.FILE):
+    for name in (JUDGED, TAUGHT, history.FILE):
         (out / name).unlink(missing_ok=True)
 
 
-def _teachable(dataset: ClipDataset, by_group: bool) -> tuple[ClipDataset, tuple[str, ...]]:
+@dataclass(frozen=True)
+class _Few:
+    """Classes that cannot be learnt."""
+
+    labels: Collection[str]
+    why: str
+    """Goes on from "for"."""
+
+
+def teachable(dataset: ClipDataset, settings: LearnSettings) -> tuple[ClipDataset, tuple[str, ...]]:
     """The data set without classes that would end a training, where two others remain, and sentences on them.
 
-    Args:
-        by_group: whether a class has to come from two groups, of which one is left out.
+    Raises:
+        UserError: there are such classes, and the settings do not allow to leave them out.
     """
-    notes = []
     sources = {(sample.label, sample.group) for sample in dataset.samples}
     single = {label for label, count in dataset.balance().items() if count == 1}
     alone = {label for label, count in Counter(label for label, _ in sources).items() if count == 1} - single
-    for few, why in ((single, "have a single clip"), (alone if by_group else set(), "come from one source alone")):
-        if few and sum(count > 0 for count in dataset.balance().values()) - len(few) >= 2:
-            dataset = _without(dataset, few)
-            notes.append(f"Left out, for they {why}: {some(sorted(few))}.")
-    return dataset, tuple(notes)
+    notes: tuple[str, ...] = ()
+    kinds = [_Few(single, "they have a single clip")]
+    if settings.arch != LIGHT:  # it has to come from two groups, of which one is left out
+        kinds.append(_Few(alone, "they come from one source alone"))
+    for few in kinds:
+        dataset, said = _without(dataset, few, settings.drop_rare)
+        notes += said
+    return dataset, notes
 
 
-def _without(dataset: ClipDataset, labels: Collection[str]) -> ClipDataset:
-    samples = tuple(sample for sample in dataset.samples if sample.label not in labels)
-    return replace(dataset, samples=samples, classes=tuple(one for one in dataset.classes if one not in labels))
+def _without(dataset: ClipDataset, few: _Few, allowed: bool) -> tuple[ClipDataset, tuple[str, ...]]:
+    """Leave classes out where two others remain, and say so.
+
+    Raises:
+        UserError: there are some, and it is not allowed.
+    """
+    names = some(sorted(few.labels))
+    if few.labels and not allowed:
+        raise UserError(
+            f"These classes cannot be learnt, for {few.why}: {names}; add clips of them from other footage, take them "
+            "out of the data, or choose to leave rare classes out (--drop-rare)."
+        )
+    classes = tuple(label for label, count in dataset.balance().items() if count and label not in few.labels)
+    if not few.labels or len(classes) < 2:
+        return dataset, ()
+    samples = tuple(sample for sample in dataset.samples if sample.label not in few.labels)
+    classes = tuple(label for label in dataset.classes if label not in few.labels)
+    return replace(dataset, samples=samples, classes=classes), (f"Left out, for {few.why}: {names}.",)
 
 
 def _doubts(dataset: ClipDataset) -> list[str]:
@@ -306,7 +243,12 @@ def _doubts(dataset: ClipDataset) -> list[str]:
 
 
 def _baselines(
-    dataset: ClipDataset, taught: Sequence[ClipSample], tested: Sequence[ClipSample], seed: int
+    dataset: ClipDataset,
+    taught: Sequence[ClipSample],
+    tested: Sequence[ClipSample],
+    seed: int,
+    progress: Progress | None,
+    cancelled: Cancel | None,
 ) -> dict[str, float]:
     """Accuracy on the tested clips of what saw the taught ones alone."""
     from core.recognize.light import baselines
@@ -314,35 +256,6 @@ def _baselines(
     numbers = {label: number for number, label in enumerate(dataset.classes)}
     y = np.array([numbers[sample.label] for sample in (*taught, *tested)], np.int64)
     train, test = np.arange(len(taught)), np.arange(len(taught), len(y))
-    colours = baselines.colour_histograms([*taught, *tested])
+    colours = baselines.colour_histograms([*taught, *tested], progress, cancelled)
     named = baselines.forest(colours, seed)(train, y[train], test, len(dataset.classes)).argmax(axis=1)
     return {"colours": float((named == y[test]).mean())}
-
-
-def _beside(evaluation: Evaluation, baselines: dict[str, float]) -> dict[str, float]:
-    """The baselines, the commonest class first."""
-    others = {name: accuracy for name, accuracy in baselines.items() if name != "majority"}
-    return {"majority": evaluation.majority, **others}
-
-
-def _judged(
-    name: str,
-    how: str,
-    classes: Sequence[str],
-    samples: Sequence[ClipSample],
-    probability: NDArray[np.floating],
-    baselines: dict[str, float],
-) -> Judged:
-    numbers = {label: number for number, label in enumerate(classes)}
-    evaluation = evaluate(classes, [numbers[sample.label] for sample in samples], probability)
-    clips = tuple(
-        JudgedClip(
-            path=str(sample.path),
-            start_frame=sample.start_frame,
-            end_frame=sample.end_frame,
-            label=sample.label,
-            probability=tuple(round(float(value), 6) for value in row),
-        )
-        for sample, row in zip(samples, probability, strict=True)
-    )
-    return Judged(name, how, evaluation, clips, _beside(evaluation, baselines))

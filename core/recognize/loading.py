@@ -46,6 +46,8 @@ class OpenedRecognizer:
     """In the order of the probabilities."""
     unsure_below: float
     """A moment whose highest probability is below had better stay unnamed; 0 where that was not found out."""
+    clip_s: float | None
+    """How long the clips were that it was trained on: their median, in seconds; None where that was not kept."""
     _predict: _Predict
 
     def predict(
@@ -104,6 +106,7 @@ def open_recognizer(folder: Path, workspace: Workspace, device: str = "auto") ->
             architecture,
             light.classes,
             light.card.unsure_below,
+            None,
             lambda samples, progress, cancelled: light.predict(samples, workspace, progress, cancelled),
         )
     check_torch(architecture)
@@ -115,6 +118,7 @@ def open_recognizer(folder: Path, workspace: Workspace, device: str = "auto") ->
         architecture,
         network.classes,
         network.card.unsure_below,
+        network.card.clip_s,
         lambda samples, progress, cancelled: network.predict(samples, progress=progress, cancelled=cancelled),
     )
 

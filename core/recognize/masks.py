@@ -1,6 +1,6 @@
 """Persons outlined to the pixel: layers of masks, and clips whose background is cut out by them.
 
-    >>> layer = MaskLayer.read(layer_path(workspace, content, clicks, 210, weights))         # doctest: +SKIP
+    >>> layer = MaskLayer.read(layer_path(workspace, content, clicks, (100, 210), weights))  # doctest: +SKIP
     >>> cut_out(video, plan, layer, Path("fighter.mp4"), "blur")             # doctest: +SKIP
 
 A layer is a Parquet file, a row a frame, the runs of outside and inside of which each mask consists; a mask of 1080p
@@ -9,10 +9,10 @@ takes a few kilobytes. :mod:`core.recognize.outlines` makes them.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +35,7 @@ Background = Literal["blur", "transparent"] | str
 """What stands behind the cut-out persons: their blurred surroundings, nothing (WebM), or a colour as ``#RRGGBB``."""
 
 _BLUR_SHARE = 0.02
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 _FORMAT = "trickline masks"
 _MAX_SIDE = 16_384
 _MAX_BYTES = 1 << 30
@@ -65,20 +66,22 @@ class MaskLayer:
 
     @classmethod
     def from_masks(cls, masks: Iterable[tuple[int, NDArray[np.bool_]]]) -> MaskLayer:
-        """From decoded frames, ascending, with their masks of one size: bool, shape ``(height, width)``.
+        """From decoded frames, in any order, with their masks of one size: bool, shape ``(height, width)``.
 
         Raises:
-            ValueError: there is none, or they are in disorder or of several sizes.
+            ValueError: there is none, a frame comes twice, or they are of several sizes.
         """
-        frames, runs, shapes = [], [], set()
+        by_frame, shapes = {}, set()
         for frame, mask in masks:
-            frames.append(frame)
-            runs.append(_runs(mask))
+            if frame in by_frame:
+                raise ValueError(f"two masks of frame {frame}")
+            by_frame[frame] = _runs(mask)
             shapes.add(mask.shape)
-        if len(shapes) != 1 or any(after <= before for before, after in pairwise(frames)):
-            raise ValueError("masks of one size in ascending frames make a layer")
+        if len(shapes) != 1:
+            raise ValueError("masks of one size make a layer")
         height, width = shapes.pop()
-        return cls(width, height, np.array(frames, np.int64), tuple(runs))
+        frames = sorted(by_frame)
+        return cls(width, height, np.array(frames, np.int64), tuple(by_frame[frame] for frame in frames))
 
     def mask(self, frame: int) -> NDArray[np.bool_]:
         """Of a decoded frame: shape ``(height, width)``; nothing is inside where the layer has none."""
@@ -93,7 +96,7 @@ class MaskLayer:
         """As Parquet.
 
         Raises:
-            UserError: the file cannot be written.
+            UserError: the file cannot be written, or is larger than :meth:`read` takes.
         """
         card = _Card(format="trickline masks", version=1, width=self.width, height=self.height)
         table = pa.table(
@@ -105,6 +108,8 @@ class MaskLayer:
         )
         with atomic_path(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
+            if _unpacked_bytes(pq.read_metadata(temporary)) > _MAX_BYTES:
+                raise UserError("These outlines are too large to be kept: choose a shorter stretch.")
 
     @classmethod
     def read(cls, path: Path) -> MaskLayer:
@@ -118,8 +123,7 @@ class MaskLayer:
                 parquet = pq.ParquetFile(file)
                 metadata = parquet.metadata
                 card = _Card.model_validate_json((metadata.metadata or {}).get(_FORMAT.encode(), b""))
-                groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-                if sum(group.total_byte_size for group in groups) > _MAX_BYTES:
+                if _unpacked_bytes(metadata) > _MAX_BYTES:
                     raise ValueError("too large")
                 table = parquet.read(["frame", "runs"]).combine_chunks()
                 if (table["frame"].type, table["runs"].type) != (pa.int64(), pa.binary()):
@@ -130,6 +134,10 @@ class MaskLayer:
             except (pa.ArrowException, ValidationError, OSError, ValueError, TypeError, KeyError) as error:
                 raise UserError(f"{path.name} is no layer of masks, or damaged: outline the persons again.") from error
         return cls(card.width, card.height, frames, runs)
+
+
+def _unpacked_bytes(metadata: pq.FileMetaData) -> int:
+    return sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
 
 
 def _check(frames: NDArray[np.int64], runs: Sequence[NDArray[np.uint32]], pixels: int) -> None:
@@ -174,20 +182,33 @@ def cut_out(
         UserError: the background or the name is none, or as :func:`core.clips.cut_clip`.
         Cancelled: ``cancelled`` said so.
     """
+    check_background(background, out)
     masks = _films(video, plan, layer)
     if background == "transparent":
         return _transparent(video, plan, masks, out, progress, cancelled)
     if background == "blur":
         behind = f"gblur=sigma={max(2.0, _BLUR_SHARE * max(even_size(video))):.1f}"
-    elif len(background) == 7 and background[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in background[1:]):
-        behind = f"drawbox=color=0x{background[1:]}:thickness=fill"
     else:
-        raise UserError(f"{background[:20]!r} is no background: choose blur, transparent or a colour such as #00FF00.")
+        behind = f"drawbox=color=0x{background[1:]}:thickness=fill"
     graph = (
         f"[picture]format=yuv420p,split[front][back];[back]{behind}[behind];"
         "[front][layer]alphamerge[person];[behind][person]overlay"
     )
     return cut_over(video, plan, out, masks, "gray", graph, progress, cancelled)
+
+
+def check_background(background: Background, out: Path) -> None:
+    """See that a clip of this name can have this background, before anything long is begun.
+
+    Raises:
+        UserError: it is none, or a file of this kind cannot have it.
+    """
+    if background not in ("blur", "transparent") and not _COLOUR.fullmatch(background):
+        raise UserError(f"{background[:20]!r} is no background: choose blur, transparent or a colour such as #00FF00.")
+    if background == "transparent" and out.suffix.lower() != ".webm":
+        raise UserError(f"{out.name} cannot be transparent: let its name end in .webm.")
+    if background != "transparent" and out.suffix.lower() != ".mp4":
+        raise UserError(f"{out.name} is no name for a clip with a background: let it end in .mp4.")
 
 
 def _films(video: Video, plan: ClipPlan, layer: MaskLayer) -> Iterator[NDArray[np.uint8]]:
@@ -207,8 +228,6 @@ def _transparent(
     progress: Progress | None,
     cancelled: StopWish | None,
 ) -> Path:
-    if out.suffix.lower() != ".webm":
-        raise UserError(f"{out.name} cannot be transparent: let its name end in .webm.")
     told = progress or (lambda _: None)
     with tempfile.TemporaryDirectory(prefix="trickline-") as folder, atomic_path(out) as partial:
         film, clip = Path(folder) / "layer.mov", Path(folder) / "clip.mp4"

@@ -23,10 +23,11 @@ from core.intervals import Event, Interval
 from core.labels import read_labels
 from core.labels.label_set import check_within
 from core.recognize.annotate import annotate
+from core.recognize.dive_classes import dive_told, dives_named, prediction_sentence
 from core.recognize.loading import Cancel, OpenedRecognizer, Progress
 from core.recognize.players import drawn_player, players
 from core.recognize.samples import ClipSample
-from core.recognize.windows import PlayerWindows, recognize_players
+from core.recognize.windows import LENGTH, STRIDE, PlayerWindows, Stoppable, recognize_players
 from core.settings import PoseSettings
 from core.timecode import clock
 from core.video import Video
@@ -61,7 +62,9 @@ class NamedEvents:
     events: tuple[Named, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``trickline recognize --json`` prints; the skater is its one player."""
+        """The object that ``trickline recognize --json`` prints; the skater is its one player. Dives are said, too
+        (:func:`core.recognize.dive_classes.dive_told`)."""
+        dives = [dive_told(np.array(event.probabilities), self.classes) for event in self.events]
         return {
             "video": str(self.video.path),
             "classes": list(self.classes),
@@ -78,8 +81,9 @@ class NamedEvents:
                     "probabilities": {
                         label: round(value, 4) for label, value in zip(self.classes, event.probabilities, strict=True)
                     },
+                    **dive,
                 }
-                for event in self.events
+                for event, dive in zip(self.events, dives, strict=True)
             ],
             "players": [
                 {
@@ -90,8 +94,9 @@ class NamedEvents:
                             "end_frame": event.end_frame,
                             "label": event.label,
                             "probability": round(event.probability, 4),
+                            **dive,
                         }
-                        for event in self.events
+                        for event, dive in zip(self.events, dives, strict=True)
                     ],
                 }
             ],
@@ -99,11 +104,14 @@ class NamedEvents:
 
     def lines(self) -> Iterator[str]:
         """For people."""
+        dives = dives_named(self.classes)
         yield f"{self.video.path.name}: {len(self.events)} moment{'' if len(self.events) == 1 else 's'}"
         for event in self.events:
             start, end = (clock(float(self.video.pts_s[frame])) for frame in (event.start_frame, event.end_frame))
             unsure = "  (unsure)" if event.unsure else ""
             yield f"  {start} - {end}  {event.label:14} {event.probability:.2f}{unsure}"
+            if dives:
+                yield f"    {prediction_sentence(np.array(event.probabilities), dives)}"
 
 
 @dataclass(frozen=True)
@@ -113,18 +121,23 @@ class NamedPlayers:
     windows: PlayerWindows
     files: tuple[Path, ...]
     """The annotated video and the table, where they were wanted."""
+    notes: tuple[str, ...]
+    """Sentences for the user, such as that another length of the windows would fit better."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``trickline recognize --players --json`` prints."""
-        return {**self.windows.to_json(), "files": [str(path) for path in self.files]}
+        return {**self.windows.to_json(), "files": [str(path) for path in self.files], "notes": list(self.notes)}
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        pts_s = self.windows.video.pts_s
+        pts_s, classes = self.windows.video.pts_s, self.windows.classes
+        dives = dict(zip(classes, dives_named(classes) or (), strict=False))
         for player, lane in self.windows.lanes().items():
             for span in lane:
                 start, end = clock(float(pts_s[span.start_frame])), clock(float(pts_s[span.end_frame]))
                 yield f"  player {player}  {start} - {end}  {span.label:14} {span.confidence:.2f}"
+                if span.label in dives:
+                    yield f"    {dives[span.label].numbers()[0].sentence()}"
         for path in self.files:
             yield f"  {path}"
 
@@ -202,18 +215,20 @@ def name_players(
     recognizer: OpenedRecognizer,
     workspace: Workspace,
     pose: PoseSettings | None = None,
-    stride: int = 8,
+    stride: int = STRIDE,
     out: Path | None = None,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
     drawn: DrawnBox | None = None,
+    window: int = LENGTH,
 ) -> NamedPlayers:
-    """Track everybody in a video and name what they do, 16 frames at a time.
+    """Track everybody in a video and name what they do, window by window.
 
     Args:
         drawn: only whom this box was drawn round, from its frame on.
         stride: decoded frames from one window to the next.
         out: folder for the annotated video and the table; None writes neither.
+        window: frames of a window, 2 to 1000.
 
     Raises:
         UserError: the video or the pose network cannot be used, nobody is in view, or nothing can be written.
@@ -228,7 +243,8 @@ def name_players(
     if not everybody:
         raise UserError(f"{path.name}: nobody stays in view long enough to be followed; use other footage.")
     naming = (lambda done: progress("naming", done)) if progress else None
-    windows = recognize_players(everybody, seen.video, recognizer, stride=stride, progress=naming, cancelled=cancelled)
+    stoppable = Stoppable(recognizer.classes, recognizer.predict, cancelled)
+    windows = recognize_players(everybody, seen.video, stoppable, window, stride, naming, cancelled)
     files: tuple[Path, ...] = ()
     if out:
         name = session_part(path)
@@ -237,4 +253,4 @@ def name_players(
         annotate(seen.video, everybody, windows, film, drawing, cancelled)
         windows.write_csv(table)
         files = (film, table)
-    return NamedPlayers(windows, files)
+    return NamedPlayers(windows, files, windows.length_notes(window, recognizer.clip_s, "--window"))

@@ -45,6 +45,8 @@ class ClipSample:
     """Where the publisher put it; None where that is open."""
     track: Track | None = None
     """Whose moment it is; None is the whole picture."""
+    copy_of: str | None = None
+    """The file that this is a changed copy of, by its name; None of an original. A copy teaches, and never judges."""
 
     def __post_init__(self) -> None:
         if self.start_frame < 0 or (self.end_frame is not None and self.end_frame < self.start_frame):

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +38,8 @@ def split(
     fractions: tuple[float, float, float] = (0.7, 0.2, 0.1),
     published: bool = True,
 ) -> Parts:
-    """Train, val and test, each in the order of the data set; every sample is in one of them.
+    """Train, val and test, each in the order of the data set; every sample is in one of them, but a changed copy is in
+    train or in none.
 
     Args:
         dataset: what to part.
@@ -55,18 +58,18 @@ def split(
     shares: dict[str, float] = {name: told[name] for name in _SERVED if told[name]}
     parts: list[str] = [sample.part for sample in dataset.samples if sample.part]
     if not published or not parts or len(parts) < len(dataset.samples):
-        return _named(dataset, _dealt(dataset.samples, shares, seed))
+        return _judged_by_originals(_named(dataset, _dealt(dataset.samples, shares, seed)))
     if "val" not in parts and "val" in shares:
         taught = [place for place, part in enumerate(parts) if part == "train"]
         whole = shares["train"] + shares["val"]
         inner = {name: shares[name] / whole for name in ("train", "val")}
         for place, part in zip(taught, _dealt([dataset.samples[i] for i in taught], inner, seed), strict=True):
             parts[place] = part
-    return _named(dataset, parts)
+    return _judged_by_originals(_named(dataset, parts))
 
 
 def folds(dataset: ClipDataset, n: int, seed: int = 0) -> list[Parts]:
-    """Leave groups out ``n`` times, so that every sample is tested once; val is empty.
+    """Leave groups out ``n`` times, so that every sample, a copy too, is tested once; val is empty.
 
     Raises:
         UserError: there are fewer than ``n`` groups.
@@ -115,6 +118,31 @@ def split_apart(dataset: ClipDataset, seed: int = 0) -> tuple[Parts, tuple[str, 
     return parts, ()
 
 
+def one_source(dataset: ClipDataset, contents: Mapping[Path, str]) -> tuple[ClipDataset, tuple[str, ...]]:
+    """Groups that hold the very same file become one, and a sentence for the user where there are such.
+
+    Args:
+        contents: of each sample's file, as of :func:`core.recognize.taught.contents_of`.
+    """
+    leader: dict[str, str] = {}
+
+    def lead(group: str) -> str:
+        while (above := leader.get(group, group)) != group:
+            group = above
+        return group
+
+    holder: dict[str, str] = {}
+    for sample in dataset.samples:
+        first, second = sorted((lead(holder.setdefault(contents[sample.path], sample.group)), lead(sample.group)))
+        if first != second:
+            leader[second] = first
+    if not leader:
+        return dataset, ()
+    samples = tuple(replace(sample, group=lead(sample.group)) for sample in dataset.samples)
+    twice = [f"{lead(group)} and {group}" for group in sorted(leader)]
+    return replace(dataset, samples=samples), (f"Counted as one source, for they hold the same file: {some(twice)}.",)
+
+
 def gaps(dataset: ClipDataset, parts: Mapping[Part, Sequence[ClipSample]]) -> tuple[str, ...]:
     """A sentence for the user on each class that has samples, but none in a part that is not empty."""
     said = []
@@ -129,13 +157,18 @@ def gaps(dataset: ClipDataset, parts: Mapping[Part, Sequence[ClipSample]]) -> tu
     return tuple(said)
 
 
+def _judged_by_originals(parts: Parts) -> Parts:
+    """Without the copies that nothing may be judged by."""
+    return {part: tuple(s for s in samples if part == "train" or not s.copy_of) for part, samples in parts.items()}
+
+
 def _named(dataset: ClipDataset, parts: Sequence[str]) -> Parts:
     pairs = list(zip(dataset.samples, parts, strict=True))
     return {name: tuple(sample for sample, part in pairs if part == name) for name in _NAMES}
 
 
 def _dealt(samples: Sequence[ClipSample], shares: Mapping[str, float], seed: int) -> list[str]:
-    """The part of each sample.
+    """The part of each sample. Originals alone count; a copy is where its group is, or in the first part.
 
     Args:
         shares: what every part is to have of the whole; the first is served first.
@@ -144,11 +177,12 @@ def _dealt(samples: Sequence[ClipSample], shares: Mapping[str, float], seed: int
         UserError: there are too few groups.
     """
     names = list(shares)
-    groups = sorted({sample.group for sample in samples})
-    classes = sorted({sample.label for sample in samples})
+    originals = [sample for sample in samples if not sample.copy_of]
+    groups = sorted({sample.group for sample in originals})
+    classes = sorted({sample.label for sample in originals})
     row, column = ({key: i for i, key in enumerate(keys)} for keys in (groups, classes))
     counts = np.zeros((len(groups), len(classes)), dtype=np.int64)
-    for sample in samples:
+    for sample in originals:
         counts[row[sample.group], column[sample.label]] += 1
     part_of = _assign(counts, np.array([shares[name] for name in names]), np.random.default_rng(seed))
     if empty := [name for i, name in enumerate(names) if not (part_of == i).any()]:
@@ -156,7 +190,7 @@ def _dealt(samples: Sequence[ClipSample], shares: Mapping[str, float], seed: int
             f"{len(groups)} source(s) of clips are too few for {len(names)} parts ({', '.join(empty)} would be empty):"
             " add clips from other footage, or ask for fewer parts."
         )
-    return [names[part_of[row[sample.group]]] for sample in samples]
+    return [names[part_of[row[sample.group]] if sample.group in row else 0] for sample in samples]
 
 
 def _assign(counts: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -22,11 +22,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from core.atomic import atomic_path, check_folder
+from core.content import content_id
 from core.errors import Cancelled, UserError
 from core.recognize.networks import Architecture, architecture
 from core.recognize.samples import ClipDataset, ClipSample, Part
 from core.recognize.sampling import duration_s, frame_count
 from core.recognize.settings import RecognizeSettings
+from core.recognize.taught import contents_of
 from core.recognize.videos import Videos
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ Progress = Callable[[str, float], None]
 """Called with the step, such as "training", and how much of it is done, 0 to 1."""
 RUN = "run.json"
 _UNJUDGED = "There are no validation clips: the last epoch was kept, and nobody knows how good it is."
+
+
+class OtherTrainingError(UserError):
+    """A folder holds a training of other clips or with other settings, which cannot go on with these."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Trained:
     """The epoch whose weights were kept."""
     notes: tuple[str, ...]
     """Sentences for the user."""
+    leads: bool = True
+    """False in a process that only shares the work of another, which goes on with the recognizer."""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -64,6 +72,7 @@ def train(
     out: Path,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    contents: Mapping[Path, str] | None = None,
 ) -> Trained:
     """Train on the part "train", keep what does best on the part "val", and look at nothing else.
 
@@ -75,6 +84,7 @@ def train(
         parts: as of :func:`core.recognize.splits.split`.
         out: a folder for this training alone.
         cancelled: asked before every batch.
+        contents: of each file, as of :func:`core.recognize.taught.contents_of`; None reads them.
 
     Raises:
         UserError: a class with too few clips, a clip that cannot be read, weights that do not fit or cannot be had,
@@ -93,7 +103,8 @@ def train(
     taught, judged = tuple(parts.get("train", ())), tuple(parts.get("val", ()))
     _check(dataset, taught, judged)
     check_folder(out)
-    asked = _asked(dataset, taught, judged, settings)
+    contents = contents or contents_of((*taught, *judged), progress, cancelled)
+    asked = _asked(dataset, taught, judged, settings, contents)
     begun = _begun(out, asked)
     unknown = () if judged else (_UNJUDGED,)
     if begun is not None and (ended := fitting.ended(out, settings)):
@@ -125,8 +136,8 @@ def train(
         folder=out,
     )
     with _quiet():
-        history = fitting.hold(classroom, network, at)
-    return Trained(out, history.epochs, history.best, (*notes, *unknown))
+        history, leads = fitting.hold(classroom, network, at)
+    return Trained(out, history.epochs, history.best, (*notes, *unknown), leads)
 
 
 def _looks(kind: Architecture, settings: RecognizeSettings) -> Looks:
@@ -154,11 +165,15 @@ def _check(dataset: ClipDataset, taught: Sequence[ClipSample], judged: Sequence[
 
 
 def _asked(
-    dataset: ClipDataset, taught: Sequence[ClipSample], judged: Sequence[ClipSample], settings: RecognizeSettings
+    dataset: ClipDataset,
+    taught: Sequence[ClipSample],
+    judged: Sequence[ClipSample],
+    settings: RecognizeSettings,
+    contents: Mapping[Path, str],
 ) -> dict[str, Any]:
     """What the weights hang on; how many processes read clips is not among it."""
     clips = [
-        (part, str(s.path), s.label, s.start_frame, s.end_frame)
+        (part, str(s.path), contents[s.path], s.label, s.start_frame, s.end_frame)
         + ((s.track.frames.tolist(), s.track.boxes.tolist()) if s.track else ())
         for part, samples in (("train", taught), ("val", judged))
         for s in samples
@@ -166,8 +181,18 @@ def _asked(
     return {
         "settings": settings.model_dump(mode="json", exclude={"workers"}),
         "classes": list(dataset.classes),
+        "weights": _content_of_weights(settings.weights),
         "clips": blake2b(json.dumps(clips).encode(), digest_size=16).hexdigest(),
     }
+
+
+def _content_of_weights(weights: str) -> str | None:
+    """Of the file that the network begins with; None where it begins with none of the user's."""
+    from core.recognize.checkpoints import WEIGHTS
+    from core.recognize.weights import PRETRAINED, SCRATCH
+
+    path = Path(weights) / WEIGHTS if Path(weights).is_dir() else Path(weights)
+    return content_id(path) if weights not in (PRETRAINED, SCRATCH) and path.is_file() else None
 
 
 def _begun(out: Path, asked: dict[str, Any]) -> list[str] | None:
@@ -180,7 +205,7 @@ def _begun(out: Path, asked: dict[str, Any]) -> list[str] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{out / RUN} cannot be read: choose an empty folder.") from error
     if not same:
-        raise UserError(f"{out} holds a training with other settings or clips: choose an empty folder.")
+        raise OtherTrainingError(f"{out} holds a training with other settings or clips: choose an empty folder.")
     return notes
 
 

@@ -25,6 +25,7 @@ from core.atomic import atomic_path
 from core.errors import Cancelled
 from core.ffmpeg import Progress, StopWish
 from core.intervals import Event
+from core.recognize.dive_classes import dive_told
 from core.recognize.players import Player
 from core.recognize.samples import ClipSample, Track
 from core.video import Video
@@ -32,6 +33,10 @@ from core.video import Video
 LENGTH = 16
 """Frames: what the clips of SpaceJam have, and so what recognizers of basketball are trained on."""
 STRIDE = 8
+LONGEST = 1000
+"""Frames of a window at most."""
+_OTHER = 1.5
+"""So many times longer or shorter than the clips of the training is worth a word."""
 _BATCH = 32
 """Windows between two reports."""
 
@@ -45,6 +50,30 @@ class Recognizer(Protocol):
 
     def predict(self, clips: Sequence[ClipSample], /) -> NDArray[np.floating]:
         """Probabilities, shape ``(clips, classes)``; each row sums to 1."""
+
+
+class StoppablePredict(Protocol):
+    """As a :class:`Recognizer` predicts, and asking whether it shall stop."""
+
+    def __call__(
+        self, samples: Sequence[ClipSample], /, *, cancelled: StopWish | None = None
+    ) -> NDArray[np.floating]: ...
+
+
+class Stoppable:
+    """A recognizer that is asked to stop within a batch, too."""
+
+    def __init__(self, classes: Sequence[str], predict: StoppablePredict, cancelled: StopWish | None) -> None:
+        self.classes = classes
+        self._predict, self._cancelled = predict, cancelled
+
+    def predict(self, clips: Sequence[ClipSample], /) -> NDArray[np.floating]:
+        """As of the recognizer.
+
+        Raises:
+            Cancelled: it was told so.
+        """
+        return self._predict(clips, cancelled=self._cancelled)
 
 
 @dataclass(frozen=True)
@@ -69,7 +98,8 @@ class PlayerWindows:
     """By the player's number; windows in order of time."""
 
     def to_json(self) -> dict[str, Any]:
-        """As ``{"video", "players": [{"id", "windows": [{"start_frame", "end_frame", "label", "probability"}]}]}``."""
+        """As ``{"video", "players": [{"id", "windows": [{"start_frame", "end_frame", "label", "probability"}]}]}``; a
+        window of dives says them, too (:func:`core.recognize.dive_classes.dive_told`)."""
         return {
             "video": str(self.video.path),
             "players": [
@@ -81,6 +111,7 @@ class PlayerWindows:
                             "end_frame": window.end_frame,
                             "label": label,
                             "probability": round(probability, 4),
+                            **dive_told(window.probabilities, self.classes),
                         }
                         for window, (label, probability) in zip(windows, map(self.best, windows), strict=True)
                     ],
@@ -93,6 +124,34 @@ class PlayerWindows:
         """The name of a window and how probable it is."""
         number = int(np.argmax(window.probabilities))
         return self.classes[number], float(window.probabilities[number])
+
+    def length_notes(self, length: int, clip_s: float | None, option: str) -> tuple[str, ...]:
+        """A sentence if nobody has a window, or if windows last quite another time than the clips of the training did:
+        more than 1.5 times as long, or as short.
+
+        Args:
+            length: frames of the windows.
+            clip_s: how long the clips were, in seconds; None where nobody knows.
+            option: the name by which the length is asked for.
+        """
+        lasting = [
+            self.video.end_of(window.end_frame) - float(self.video.pts_s[window.start_frame])
+            for windows in self.players.values()
+            for window in windows
+        ]
+        if not lasting:
+            short = f"Nobody is in view for the {length} frames of a window on end: choose a smaller {option}."
+            return (short,) if self.players else ()
+        window_s = float(np.median(lasting))
+        if not clip_s or window_s <= 0 or round(max(clip_s / window_s, window_s / clip_s), 3) <= _OTHER:
+            return ()
+        fitting = min(LONGEST, max(2, round(length * clip_s / window_s)))
+        if fitting == length:
+            return ()
+        return (
+            f"Windows of {length} frames last {window_s:.2f} s here, and the clips that the recognizer was trained on"
+            f" lasted {clip_s:.2f} s: {option} {fitting} would fit.",
+        )
 
     def write_csv(self, path: Path) -> None:
         """Write a row for each window: video, player, frames, seconds (``end_s`` is when the last frame appears), label

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.recognize.windows import LENGTH, LONGEST, STRIDE
 from core.settings import Settings
 
 _FRAME = {"ge": 0, "le": 2**31 - 1}
@@ -18,6 +19,18 @@ _NAMED: dict[str, Any] = {
     "probability": 0.91,
     "probabilities": {"kickflip": 0.09, "ollie": 0.91},
     "unsure": False,
+    "dive": None,
+}
+_DIVE: dict[str, Any] = {
+    "number": "5253B",
+    "sentence": "Back takeoff (94 %), two and a half somersaults (88 %) with one and a half twists (90 %), pike"
+    " position (91 %): 5253B or 6253B, 85 %.",
+    "marginals": {
+        "takeoff": {"back": 0.94, "reverse": 0.06},
+        "somersaults": {"1.5": 0.12, "2.5": 0.88},
+        "twists": {"0.5": 0.1, "1.5": 0.9},
+        "position": {"pike": 0.91, "free": 0.09},
+    },
 }
 _SPAN: dict[str, Any] = {"start_frame": 247, "end_frame": 272, "start_s": 8.233333, "end_s": 9.066667}
 
@@ -49,8 +62,30 @@ class NoFields(Settings):
 class WindowFields(Settings):
     """How each player's track is cut into windows."""
 
-    length: int = Field(16, ge=2, le=1000, description="Frames of a window.")
-    stride: int = Field(8, ge=1, le=1000, description="Frames from one window to the next.")
+    window: int = Field(LENGTH, ge=2, le=LONGEST, description="Frames of a window.")
+    stride: int = Field(STRIDE, ge=1, le=1000, description="Frames from one window to the next.")
+
+
+class DiveMarginals(BaseModel):
+    """How probable each attribute of a dive is; the probabilities of each add up to 1."""
+
+    takeoff: dict[str, Probability]
+    somersaults: dict[str, Probability]
+    """By count, such as ``2.5``."""
+    twists: dict[str, Probability]
+    position: dict[str, Probability]
+
+
+class Dive(BaseModel):
+    """The most probable dive."""
+
+    model_config = _example(_DIVE)
+
+    number: str
+    """As on a list of dives."""
+    sentence: str
+    """In words, with how sure each part is."""
+    marginals: DiveMarginals
 
 
 class Named(BaseModel):
@@ -66,6 +101,8 @@ class Named(BaseModel):
     """Of every name; together 1."""
     unsure: bool
     """Whether the moment had better stay unnamed: the probability is below what was found out in training."""
+    dive: Dive | None
+    """None where the recognizer's classes are no dives."""
 
 
 class Span(BaseModel):
@@ -131,6 +168,8 @@ class Recognizes(BaseModel):
     architecture: str
     classes: list[str]
     unsure_below: Probability
+    clip_s: float | None
+    """How long the clips of its training were, in seconds; None where that was not kept."""
 
 
 class Health(BaseModel):

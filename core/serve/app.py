@@ -37,7 +37,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "A mistake in what is asked, such as frames beyond the end.",
         403: "Asked by another website.",
-        408: "Nothing more arrived.",
+        408: "Nothing more arrived, or too slowly.",
         413: "More than --max-mb.",
         415: "No form, or no video.",
         422: "A form without the file or with wrong fields, or a video that cannot be read.",
@@ -106,6 +106,7 @@ async def health(request: Request) -> answers.Health:
             architecture=named.architecture,
             classes=list(named.classes),
             unsure_below=named.unsure_below,
+            clip_s=named.clip_s,
         )
     return answers.Health(
         version=__version__,

@@ -64,6 +64,10 @@ class Namer(Protocol):
     def unsure_below(self) -> float:
         """A moment whose highest probability is below had better stay unnamed."""
 
+    @property
+    def clip_s(self) -> float | None:
+        """How long the clips of its training were, in seconds; None where nobody knows."""
+
     def predict(
         self, samples: Sequence[ClipSample], /, progress: Progress | None = None, cancelled: Cancel | None = None
     ) -> NDArray[np.floating]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ FILE = "file"
 """The field of the form that holds the video."""
 STALL_S = 60.0
 """For so long nothing may arrive: then the sender is gone without a word."""
+SLOWEST = 20_000
+"""Bytes a second. What arrives more slowly after the first :data:`STALL_S` would hold its place for hours."""
 _FIELDS, _FIELD_BYTES = 8, 64
 _CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,h264,hevc,m4v,ivf,dv,nut,rm"
 """FFmpeg's names of what holds a video in itself. Left out are above all the playlists (hls, dash, concat, sdp): a file
@@ -94,7 +97,7 @@ def _write(source: BinaryIO, path: Path) -> None:
 
 
 def _counted(receive: Receive, max_bytes: int) -> Receive:
-    arrived = 0
+    arrived, began_s = 0, time.monotonic()
 
     async def counting() -> Message:
         nonlocal arrived
@@ -102,13 +105,19 @@ def _counted(receive: Receive, max_bytes: int) -> Receive:
             with fail_after(STALL_S):
                 message = await receive()
         except TimeoutError as error:
-            raise HTTPException(408, f"Nothing more arrived for {STALL_S:.0f} s; send it again.") from error
+            raise _too_slow(f"Nothing more arrived for {STALL_S:.0f} s: send it again.") from error
         arrived += len(message.get("body", b""))
+        if time.monotonic() - began_s > STALL_S + arrived / SLOWEST:
+            raise _too_slow(f"It arrives at less than {SLOWEST / 1000:g} kB a second: send it over a faster line.")
         if arrived > max_bytes:
             raise _too_large(max_bytes)
         return message
 
     return counting
+
+
+def _too_slow(said: str) -> HTTPException:
+    return HTTPException(408, said, {"Connection": "close"})
 
 
 def _too_large(max_bytes: int) -> HTTPException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from core import pipeline
 from core.errors import NobodySeen, UserError
+from core.recognize.dive_classes import dive_told
 from core.recognize.players import players
 from core.recognize.samples import ClipSample
-from core.recognize.windows import recognize_players
+from core.recognize.windows import Stoppable, recognize_players
 from core.serve import answers
 from core.serve.service import Cancel, Desk, Namer
 from core.serve.uploads import in_a_sentence, opened
@@ -96,9 +96,8 @@ def name_players(desk: Desk, cancelled: Cancel, video: Video, fields: answers.Wi
     except NobodySeen:
         return answers.Players(**_about(video), players=[], notes=[_NOBODY])
     everybody = players(seen.pose, seen.camera, seen.video)
-    named = recognize_players(
-        everybody, seen.video, _Stoppable(recognizer, cancelled), fields.length, fields.stride, cancelled=cancelled
-    )
+    stoppable = Stoppable(recognizer.classes, recognizer.predict, cancelled)
+    named = recognize_players(everybody, seen.video, stoppable, fields.window, fields.stride, cancelled=cancelled)
     found = [
         answers.Player(
             id=number,
@@ -111,15 +110,8 @@ def name_players(desk: Desk, cancelled: Cancel, video: Video, fields: answers.Wi
         )
         for number, windows in named.players.items()
     ]
-    return answers.Players(**_about(video), players=found, notes=[])
-
-
-class _Stoppable:
-    """A recognizer that is asked to stop within a batch, too."""
-
-    def __init__(self, recognizer: Namer, cancelled: Cancel) -> None:
-        self.classes = recognizer.classes
-        self.predict = partial(recognizer.predict, cancelled=cancelled)
+    notes = named.length_notes(fields.window, recognizer.clip_s, "window")
+    return answers.Players(**_about(video), players=found, notes=list(notes))
 
 
 def _recognizer(desk: Desk) -> Namer:
@@ -148,6 +140,7 @@ def _named(recognizer: Namer, row: NDArray[np.floating]) -> dict[str, Any]:
         "probability": _rounded(row[best]),
         "probabilities": {label: _rounded(one) for label, one in zip(recognizer.classes, row, strict=True)},
         "unsure": bool(row[best] < recognizer.unsure_below),
+        **{"dive": None, **dive_told(row, recognizer.classes)},
     }
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import UserError
-from core.recognize.learning import Judged
-from core.recognize.shelf import Shelved, recognizers
+from core.recognize.judging import Judged
+from core.recognize.shelf import Shelved, recognizers, titles
 from core.settings import Architecture
 from core.video import Video
 from pages.widgets.follow import show_value
+from pages.widgets.footage_browser import path_of
 from pages.widgets.media import open_workspace
 from pages.widgets.plain_text import escaped
 
-NAME, TRAIN, REPORT = "Name", "Train", "Report"
+NAME, CUT_OUT, TRAIN, REPORT = "Name", "Cut out", "Train", "Report"
 _VIEW = "recognize_view"
 _CHOSEN = "recognize_chosen"
 KINDS: dict[Architecture, tuple[str, str]] = {
@@ -66,6 +67,27 @@ def kept_choice(label: str, choices: Sequence[str], key: str, help: str | None =
     return chosen
 
 
+def existing(text: str) -> Path:
+    """The path that somebody typed.
+
+    Raises:
+        UserError: it is none, there is nothing, or nobody may look there.
+    """
+    path = path_of(text)
+    try:
+        there = path.exists()
+    except OSError as error:  # below a folder that may not be entered, or with a name too long for any disk
+        raise unseen(path, error) from error
+    if not there:
+        raise UserError(f"{path} does not exist: check the path.")
+    return path
+
+
+def unseen(path: Path, error: OSError) -> UserError:
+    """What to say of a path that the system does not let be looked at."""
+    return UserError(f"{path} cannot be looked at ({error.strerror}): check the path and its permissions.")
+
+
 def go_to(view: str) -> None:
     """Show a part of the page."""
     st.session_state[f"{_VIEW}_kept"] = view
@@ -96,11 +118,12 @@ def picker() -> Shelved | None:
             st.button("Train one", type="primary", icon=":material/school:", on_click=go_to, args=(TRAIN,))
         return None
     show_value("recognize_picker", picked.id)
+    called = titles(tuple(shelf.values()))
     st.selectbox(
         "Recognizer",
         list(shelf),
         key="recognize_picker",
-        format_func=lambda one: shelf[one].name if one in shelf else one,
+        format_func=lambda one: called.get(one, one),
         on_change=lambda: choose(st.session_state["recognize_picker"]),
         width=300,
     )

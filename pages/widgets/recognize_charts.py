@@ -17,7 +17,7 @@ PICK = "cell"
 """Name of the selection; its rows hold ``truth`` and ``named``."""
 _QUIET, _AMBER, _TEAL = "#9AA0AA", "#FFB000", "#2DD4BF"
 _SHARE = alt.Scale(domain=[0, 1])
-_ROW_PX, _AXIS_PX, _TITLE_PX, _LEGEND_PX = 22, 40, 30, 40
+_ROW_PX, _AXIS_PX, _TITLE_PX, _LEGEND_PX = 22, 44, 34, 80
 _MOST_PX = 620
 _WRITTEN = 16
 """With more classes the cells are too small for their numbers."""
@@ -27,18 +27,39 @@ _FEW = 4
 """So many names stand beside each other."""
 
 
-def balance(counts: Mapping[str, int]) -> Any:
-    """Bars: clips of each class."""
-    rows = pd.DataFrame({"label": list(counts), "clips": list(counts.values())})
+def balance(parts: Mapping[str, Mapping[str, int]]) -> Any:
+    """Bars: clips of each class, those of several parts behind each other.
+
+    Args:
+        parts: at most three, by what they are for: how many clips each class has in it.
+    """
+    titles = list(parts)
+    rows = pd.DataFrame(
+        [
+            {"label": label, "part": title, "clips": clips, "place": place}
+            for place, (title, counts) in enumerate(parts.items())
+            for label, clips in counts.items()
+        ]
+    )
+    height = _height(len(next(iter(parts.values()))), _TITLE_PX)
+    legend = alt.Legend(title=None, orient="top") if len(titles) > 1 else None
     return (
         alt.Chart(rows)
-        .mark_bar(color=_TEAL, height={"band": 0.6})
+        .mark_bar(height={"band": 0.6})
         .encode(
             alt.X("clips:Q", title="Clips", axis=alt.Axis(format="d", tickMinStep=1)),
             _labels("label"),
-            tooltip=[alt.Tooltip("label:N", title="Name"), alt.Tooltip("clips:Q", title="Clips")],
+            alt.Color(
+                "part:N", scale=alt.Scale(domain=titles, range=[_TEAL, _AMBER, _QUIET][: len(titles)]), legend=legend
+            ),
+            alt.Order("place:Q"),
+            tooltip=[
+                alt.Tooltip("label:N", title="Name"),
+                alt.Tooltip("part:N", title="For"),
+                alt.Tooltip("clips:Q", title="Clips"),
+            ],
         )
-        .properties(height=_height(len(rows), _TITLE_PX))
+        .properties(height=height + (_LEGEND_PX if legend else 0))
     )
 
 

@@ -11,7 +11,6 @@ from core.errors import UserError
 from core.intervals import Interval
 from core.jobs import Job
 from core.pipeline import Look
-from core.recognize.outlines import find_weights
 from core.recognize.shelf import Shelved
 from core.records import Session
 from core.reviews import reviews
@@ -21,7 +20,7 @@ from pages.widgets.footage import found, seen
 from pages.widgets.jobs import follow
 from pages.widgets.media import open_workspace
 from pages.widgets.plain_text import count, escaped
-from pages.widgets.recognize_players import player_results
+from pages.widgets.recognize_players import Wish, draw_box, player_results, player_wish
 from pages.widgets.recognize_tricks import trick_results
 from pages.widgets.session_bar import not_processed
 
@@ -45,18 +44,19 @@ def name_view(session: Session) -> None:
             "recognize_what",
             help="The tricks of the review: all that are not rejected. Or everybody who is in view, all the time.",
         )
-        moments = _moments(session, look) if what == _TRICKS else []
-        latest = _jobs(session, shelved, what)
+        moments = moments_of_review(session, look) if what == _TRICKS else []
+        wish = player_wish(session) if what == _PLAYERS else None
+        latest = _jobs(session, shelved, wish)
         running = bool(latest and latest[0].active)
-        label = f"Name {count(len(moments), 'trick')}" if what == _TRICKS else "Name the players"
         st.button(
-            label,
+            wish.button if wish else f"Name {count(len(moments), 'trick')}",
             type="primary",
             icon=":material/directions_run:",
             key="recognize_name",
-            disabled=running or (what == _TRICKS and not moments),
+            disabled=running or not (wish.ready if wish else moments),
+            help="Draw a box round the player first." if wish and not wish.ready else None,
             on_click=_start,
-            args=(session, shelved, what, moments),
+            args=(session, shelved, wish, moments),
         )
     _about(shelved)
     if error := st.session_state.pop(_ERROR, None):
@@ -66,6 +66,8 @@ def name_view(session: Session) -> None:
     if latest and latest[0].state != "done":
         follow(open_workspace(), latest[0].id, "recognize_name_job")
     done = next((job for job in latest if job.state == "done"), None)
+    if wish and wish.one:
+        draw_box(session, look, unfolded=done is None)
     if done is None:
         if not running:
             st.caption("Nothing was named by this recognizer yet.")
@@ -73,10 +75,9 @@ def name_view(session: Session) -> None:
         trick_results(session, look, shelved, done, moments)
     else:
         player_results(session, look, done)
-    _outlines()
 
 
-def _moments(session: Session, look: Look) -> list[Interval]:
+def moments_of_review(session: Session, look: Look) -> list[Interval]:
     """What the review would export."""
     workspace = open_workspace()
     try:
@@ -88,23 +89,29 @@ def _moments(session: Session, look: Look) -> list[Interval]:
     return chosen(tricks(events, reviews(workspace, session.id), labels.intervals if labels else ()))
 
 
-def _jobs(session: Session, shelved: Shelved, what: str) -> list[Job]:
-    """The namings of this session by this recognizer, the newest first."""
+def _jobs(session: Session, shelved: Shelved, wish: Wish | None) -> list[Job]:
+    """The namings of this session by this recognizer, the newest first.
+
+    Args:
+        wish: whose; None takes those of tricks.
+    """
     return [
         job
         for job in jobs.jobs(open_workspace(), session.id)
         if job.kind == "name"
         and job.arguments["recognizer"] == shelved.id
-        and bool(job.arguments["players"]) == (what == _PLAYERS)
+        and bool(job.arguments["players"]) == (wish is not None)
+        and (wish is None or bool(job.arguments.get("drawn")) == wish.one)
     ]
 
 
-def _start(session: Session, shelved: Shelved, what: str, moments: list[Interval]) -> None:
+def _start(session: Session, shelved: Shelved, wish: Wish | None, moments: list[Interval]) -> None:
     arguments: dict[str, Any] = {
         "session": session.id,
         "recognizer": shelved.id,
-        "players": what == _PLAYERS,
+        "players": wish is not None,
         "events": [[one.start_frame, one.end_frame] for one in moments],
+        **(wish.arguments() if wish else {}),
     }
     recognize.choose(shelved.id)
     try:
@@ -121,17 +128,3 @@ def _about(shelved: Shelved) -> None:
     judged = recognize.judged_of(shelved)
     words.append(recognize.summary(judged) if judged else "nobody knows how good it is")
     st.caption(escaped(" · ".join(words)))
-
-
-def _outlines() -> None:
-    """Whether persons can be outlined here."""
-    with st.expander("Outlines of persons", icon=":material/gesture:"):
-        try:
-            weights = find_weights(open_workspace().home / "weights")
-        except UserError as error:
-            st.text(str(error))
-        else:
-            st.text(
-                f"{weights.name} is here. On the command line, trickline cutout VIDEO --click FRAME,X,Y --out "
-                "alone.mp4 outlines persons and cuts everything else away."
-            )

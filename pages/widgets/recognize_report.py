@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import UserError
 from core.previews import Background
-from core.recognize.learning import Judged
+from core.recognize.judging import Judged
 from core.recognize.report import figures, write_report
 from core.recognize.report.figures import Confusion, Mistake, Standing
 from core.recognize.shelf import Shelved
@@ -87,7 +87,8 @@ def _standing(one: Standing) -> None:
     title = _SHORT.get(one.name, one.name.capitalize())
     st.metric(escaped(title), recognize.share(one.accuracy), help=escaped(one.about))
     low, high = (round(100 * value) for value in (one.low, one.high))
-    st.caption(f"{one.right} of {one.clips} · likely {low} to {high} %")
+    likely = f"likely {low} to {high} %".replace(" ", "\u00a0")
+    st.caption(f"{one.right} of {one.clips} · {likely}")
 
 
 def _matrix(shelved: Shelved, judged: Judged) -> None:

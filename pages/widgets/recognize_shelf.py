@@ -1,4 +1,4 @@
-"""The recognizers that are there, with their figures, to be renamed, downloaded and removed."""
+"""The recognizers that are there, with their figures, to be renamed, downloaded, removed and added to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from core.errors import UserError
 from core.recognize import shelf
 from core.recognize.shelf import Shelved
 from pages.widgets import recognize
+from pages.widgets.folder_choice import folder_input, kept_input
+from pages.widgets.footage_browser import path_of
 from pages.widgets.media import open_workspace, zip_url
 from pages.widgets.plain_text import escaped
 
 _ERROR = "recognize_shelf_error"
-_WIDTHS = (4, 2, 2, 2, 2, 2, 2)
+_FOLDER, _NAME = "recognize_add_folder", "recognize_add_name"
+_NAMES_SAID = 8
+_WIDTHS = (4, 2, 2, 2, 2, 2, 3)
 _LEFT_OUT = {"last.ckpt", "shelf.json"}
 """Of a download: where to go on from, which is large, and what only this workspace needs."""
 
@@ -22,27 +26,65 @@ _LEFT_OUT = {"last.ckpt", "shelf.json"}
 def shelf_panel() -> None:
     """Draw the list."""
     shelved = shelf.recognizers(open_workspace())
-    if error := st.session_state.pop(_ERROR, None):
-        st.error(escaped(error), icon=":material/error:")
-    if not shelved:
-        return
     with st.container(key="recognize_shelf", border=True):
         st.subheader("Recognizers", anchor=False)
-        header = ("Name", "Learns by", "Names", "Named right", "Commonest", "Colours", "")
-        for column, title in zip(st.columns(_WIDTHS), header, strict=True):
-            column.caption(title)
-        for one in shelved:
-            _line(one)
-        st.caption(
-            "Named right: on clips that it was not trained on. Beside it what always naming the commonest, and what "
-            "the picture's colours alone would get right there."
+        if error := st.session_state.pop(_ERROR, None):
+            st.error(escaped(error), icon=":material/error:")
+        if shelved:
+            _table(shelved)
+        _adding()
+
+
+def _table(shelved: list[Shelved]) -> None:
+    header = ("Name", "Learns by", "Names", "Named right", "Commonest", "Colours", "")
+    for column, title in zip(st.columns(_WIDTHS), header, strict=True):
+        column.caption(title)
+    titles = shelf.titles(shelved)
+    for one in shelved:
+        _line(one, titles[one.id])
+    st.caption(
+        "Named right: on clips that it was not trained on. Beside it what always naming the commonest, and what "
+        "the picture's colours alone would get right there."
+    )
+
+
+def _adding() -> None:
+    """A recognizer that was trained elsewhere."""
+    with st.expander("Add one from a folder", icon=":material/create_new_folder:"):
+        text = folder_input(
+            "Folder of the recognizer",
+            _FOLDER,
+            "What trickline recognize train wrote, or a download from here, unpacked. It is copied.",
+        )
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        name = left.text_input("Name", max_chars=80, placeholder="As the folder is called", **kept_input(_NAME, ""))
+        right.button(
+            "Add",
+            icon=":material/add:",
+            key="recognize_add",
+            disabled=not text,
+            on_click=_add,
+            args=(text, str(name).strip()),
+            width="stretch",
         )
 
 
-def _line(one: Shelved) -> None:
+def _add(text: str, name: str) -> None:
+    try:
+        folder = path_of(text)
+        added = shelf.add(open_workspace(), folder, name or folder.name)
+    except UserError as error:
+        st.session_state[_ERROR] = str(error)
+        return
+    for key in (_FOLDER, _NAME):
+        st.session_state.pop(f"{key}_kept", None)
+    recognize.choose(added.id)
+
+
+def _line(one: Shelved, title: str) -> None:
     judged = recognize.judged_of(one)
     kind = next((title for arch, (title, _) in recognize.KINDS.items() if arch == one.architecture), one.architecture)
-    cells = [one.name, kind.split(" (rec")[0], str(len(one.classes))]
+    cells = [title, kind.split(" (rec")[0], str(len(one.classes))]
     if judged:
         figures = [
             judged.evaluation.accuracy,
@@ -55,6 +97,7 @@ def _line(one: Shelved) -> None:
     for column, cell in zip(columns, cells, strict=True):
         column.text(cell)
     with last.popover("Manage", width="stretch"):
+        st.caption(escaped(f"Added {shelf.when(one)}. It tells apart {_names(one)}."))
         key = f"recognize_rename_{one.id}"
         st.text_input("Name", value=one.name, max_chars=80, key=key, on_change=_rename, args=(one.id, key))
         st.link_button(
@@ -72,6 +115,11 @@ def _line(one: Shelved) -> None:
             args=(one.id,),
             width="stretch",
         )
+
+
+def _names(one: Shelved) -> str:
+    more = len(one.classes) - _NAMES_SAID
+    return ", ".join(one.classes[:_NAMES_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
 def _files(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count as count_from
 from typing import Any
 
 import streamlit as st
@@ -10,27 +11,21 @@ from core import jobs
 from core.errors import UserError
 from core.jobs import Job
 from core.recognize import shelf
-from core.recognize.loading import check_torch
-from core.settings import Architecture, LearnSettings
+from core.recognize.shelf import Shelved
+from core.settings import LearnSettings
+from core.tasks import CLIPS_CHANGED
 from pages.widgets import recognize
-from pages.widgets.footage_browser import path_of
+from pages.widgets.folder_choice import kept_input
 from pages.widgets.jobs import follow
 from pages.widgets.media import open_workspace
-from pages.widgets.plain_text import escaped
+from pages.widgets.plain_text import count, escaped
 from pages.widgets.recognize_data import Data, choose_data, show_data
+from pages.widgets.recognize_method import method
 from pages.widgets.recognize_shelf import shelf_panel
 
 _JOB = "recognize_job"
 _TAKEN = "recognize_taken"
 _ERROR = "recognize_train_error"
-_PUBLISHED, _SCRATCH, _FILE = "Published", "None", "A file"
-_LICENCES: dict[Architecture, str] = {
-    "r2plus1d": "Downloaded once, 120 MB: torchvision's, BSD-3-Clause, trained on Kinetics-400.",
-    "tsn": "Downloaded once, 100 MB: torchvision's ResNet-50, BSD-3-Clause, trained on ImageNet, whose pictures are "
-    "for research that earns nothing.",
-    "timesformer": "Downloaded once, 500 MB: Facebook's, CC BY-NC 4.0, which allows no commercial use; trained on "
-    "Kinetics-400.",
-}
 
 
 def train_view() -> None:
@@ -39,96 +34,57 @@ def train_view() -> None:
     with left, st.container(border=True, key="recognize_learn"):
         st.subheader("Train a recognizer", anchor=False)
         data = choose_data()
-        settings = _method()
+        settings = method(data.drop_rare if data else False)
         _begin(data, settings)
-        _running()
+        _last()
     with right, st.container(border=True, key="recognize_data"):
         st.subheader("What it learns from", anchor=False)
         if data is None:
             st.write("The clips appear here before anything is trained: how many there are of each name, and some of "
                      "them to look at.")  # fmt: skip
         else:
-            show_data(data, settings.arch if settings else "light", settings.seed if settings else 0)
+            show_data(data, settings or LearnSettings(drop_rare=data.drop_rare))
     shelf_panel()
-
-
-def _method() -> LearnSettings | None:
-    """How it learns; None, with a sentence, where that cannot be."""
-    arch = st.selectbox(
-        "How it learns",
-        list(recognize.KINDS),
-        format_func=lambda one: recognize.KINDS[one][0],
-        key="recognize_arch",
-    )
-    st.caption(recognize.KINDS[arch][1])
-    if arch == "light":
-        with st.expander("More", icon=":material/tune:"):
-            return LearnSettings(seed=_seed())
-    try:
-        check_torch(arch)
-    except UserError as error:
-        st.error(escaped(str(error)), icon=":material/error:")
-        return None
-    weights = st.segmented_control(
-        "Weights to begin with", [_PUBLISHED, _SCRATCH, _FILE], default=_PUBLISHED, required=True,
-        key="recognize_weights",
-    )  # fmt: skip
-    chosen = "pretrained" if weights == _PUBLISHED else "scratch"
-    if weights == _FILE:
-        text = st.text_input("Path of the weights", key="recognize_weights_path", autocomplete="off")
-        if not text.strip():
-            st.caption("A .safetensors file, or a state dict of PyTorch's.")
-            return None
-        try:
-            chosen = str(path_of(text))
-        except UserError as error:
-            st.error(escaped(str(error)), icon=":material/error:")
-            return None
-    else:
-        words = _LICENCES[arch] if weights == _PUBLISHED else "It begins at random, and needs thousands of clips."
-        st.caption(words)
-    with st.expander("More", icon=":material/tune:"):
-        epochs = st.number_input("Epochs", 1, 1000, 30, key="recognize_epochs", help="Times that it sees all clips.")
-        batch = st.number_input("Clips at a time", 1, 256, 8, key="recognize_batch", help="Fewer need less memory.")
-        seed = _seed()
-    return LearnSettings(arch=arch, weights=chosen, epochs=epochs, batch=batch, seed=seed)
-
-
-def _seed() -> int:
-    return int(
-        st.number_input("Seed", 0, 2**32 - 1, 42, key="recognize_seed", help="The same seed trains the same again.")
-    )
 
 
 def _begin(data: Data | None, settings: LearnSettings | None) -> None:
     workspace = open_workspace()
-    number = len(shelf.recognizers(workspace)) + 1
-    busy = any(job.kind == "learn" for job in jobs.jobs(workspace, active_only=True))
+    taken = {one.name for one in shelf.recognizers(workspace)}
+    unused = next(words for number in count_from(1) if (words := f"Recognizer {number}") not in taken)
+    busy = any(job.kind == "learn" for job in jobs.jobs(workspace, active_only=True, here_only=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", value=f"Recognizer {number}", max_chars=80, key=f"recognize_name_{number}")
+        name = st.text_input("Name", max_chars=80, **kept_input(f"recognize_name_{unused}", unused))
         st.button(
             "Train",
             type="primary",
             icon=":material/school:",
             key="recognize_train",
             disabled=busy or data is None or settings is None or not name.strip(),
+            help="One is trained at a time: wait, or cancel the one below." if busy else None,
             on_click=_submit,
-            args=(data.path if data else None, settings, name.strip()),
+            args=(data, settings, name.strip()),
         )
     if error := st.session_state.pop(_ERROR, None):
         st.error(escaped(error), icon=":material/error:")
 
 
-def _submit(path: str | None, settings: LearnSettings, name: str) -> None:
+def _submit(data: Data, settings: LearnSettings, name: str) -> None:
+    _begin_in_new_folder({**data.arguments(), "settings": settings.model_dump(), "name": name})
+
+
+def _begin_in_new_folder(arguments: dict[str, Any]) -> None:
     workspace = open_workspace()
-    _queue(
-        {
-            "data": path,
-            "settings": settings.model_dump(),
-            "name": name,
-            "folder": shelf.reserve(workspace).name,
-        }
-    )
+    try:
+        shelf.sweep(workspace, _spoken_for())
+        _queue({**arguments, "folder": shelf.reserve(workspace).name})
+    except UserError as error:
+        st.session_state[_ERROR] = str(error)
+
+
+def _spoken_for() -> set[str]:
+    """Folders of the trainings that wait or run, and of the last one, which the page offers to carry on."""
+    trainings = [job for job in jobs.jobs(open_workspace(), here_only=True) if job.kind == "learn"]
+    return {str(job.arguments.get("folder")) for job in trainings if job.active or job is trainings[0]}
 
 
 def _queue(arguments: dict[str, Any]) -> None:
@@ -138,38 +94,65 @@ def _queue(arguments: dict[str, Any]) -> None:
         st.session_state[_ERROR] = str(error)
 
 
-def _running() -> None:
-    """The training that runs or ran last; a new recognizer is chosen at once."""
+def _last() -> None:
+    """The training that runs or ran last in this folder, whoever began it: another machine's recognizer is not here."""
     workspace = open_workspace()
-    last = next((job for job in jobs.jobs(workspace) if job.kind == "learn"), None)
+    last = next((job for job in jobs.jobs(workspace, here_only=True) if job.kind == "learn"), None)
     if last is None:
         return
-    mine = st.session_state.get(_JOB)
-    if last.state == "done" and last.id != mine:
-        return
-    job = follow(workspace, last.id, "recognize_train_job")
-    if job.state == "done":
-        _trained(job)
-    elif not job.active:
+    made = {one.id: one for one in shelf.recognizers(workspace)}.get((last.result or {}).get("recognizer", ""))
+    if last.state == "done" and made is None:
+        return  # it was removed since
+    with st.container(key="recognize_last", border=True):
+        st.text(str(last.arguments["name"] if made is None else made.name))
+        job = follow(workspace, last.id, "recognize_train_job")
+        if job.active:
+            st.caption("It goes on when this page is closed.")
+        elif made:
+            _trained(job, made)
+        else:
+            _ended(job)
+
+
+def _ended(job: Job) -> None:
+    """How to go on after a training that was cancelled or has failed."""
+    with st.container(horizontal=True):
+        if job.message != CLIPS_CHANGED:
+            st.button(
+                "Carry on",
+                icon=":material/resume:",
+                key="recognize_carry_on",
+                help="The same again; what is finished stays.",
+                on_click=_queue,
+                args=(job.arguments,),
+            )
         st.button(
-            "Carry on",
-            icon=":material/resume:",
-            key="recognize_carry_on",
-            help="The same again; what is finished stays.",
-            on_click=_queue,
+            "Train anew",
+            icon=":material/restart_alt:",
+            key="recognize_anew",
+            help="From the beginning, with the same settings and the clips as they are now.",
+            on_click=_begin_in_new_folder,
             args=(job.arguments,),
         )
 
 
-def _trained(job: Job) -> None:
-    result = job.result or {}
-    for note in result.get("notes", []):
-        st.caption(escaped(note))
-    if st.session_state.get(_TAKEN) != job.id:
+def _trained(job: Job, made: Shelved) -> None:
+    """What became of it; if this visitor began it, all views show it from now on."""
+    if st.session_state.get(_JOB) == job.id and st.session_state.get(_TAKEN) != job.id:
         st.session_state[_TAKEN] = job.id
-        recognize.choose(result["recognizer"])
+        recognize.choose(made.id)
+    judged = recognize.judged_of(made)
+    if judged:
+        st.text(recognize.summary(judged))
+    if notes := (job.result or {}).get("notes", []):
+        with st.expander(count(len(notes), "note"), icon=":material/notes:"):
+            for note in notes:
+                st.text(note)
     with st.container(horizontal=True):
-        st.button(
-            "See how good it is", icon=":material/fact_check:", on_click=recognize.go_to, args=(recognize.REPORT,)
-        )
-        st.button("Name tricks", icon=":material/directions_run:", on_click=recognize.go_to, args=(recognize.NAME,))
+        st.button("See how good it is", icon=":material/fact_check:", on_click=_show, args=(made, recognize.REPORT))
+        st.button("Name tricks", icon=":material/directions_run:", on_click=_show, args=(made, recognize.NAME))
+
+
+def _show(made: Shelved, view: str) -> None:
+    recognize.choose(made.id)
+    recognize.go_to(view)

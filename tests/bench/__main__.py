@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench import bench_cut, bench_export, bench_look, bench_memory, bench_studio, bench_tricks
+from tests.bench import bench_cut, bench_export, bench_look, bench_memory, bench_serve, bench_studio, bench_tricks
 from tests.bench.bench_tricks import SHARED
 
 
@@ -14,6 +14,8 @@ def main() -> None:
     bench_export.main()
     print("\nThe studio", flush=True)
     bench_studio.main()
+    print("\nClips sent to the endpoint", flush=True)
+    bench_serve.main()
     session = SHARED / "data" / "session" / "skate_video.mp4"
     if not session.exists():
         print("The other benchmarks need the reference footage, which is not beside this checkout.")

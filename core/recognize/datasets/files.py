@@ -23,6 +23,11 @@ _NAMED = 3
 """So many names stand in a sentence; the others are counted."""
 
 
+def unreadable(path: Path, error: OSError) -> UserError:
+    """What to say of a path that the system refuses."""
+    return UserError(f"{path} cannot be read ({error.strerror}): check the path and its permissions.")
+
+
 def text_of(path: Path) -> str:
     """A text file of at most ``MAX_BYTES`` in UTF-8.
 
@@ -38,7 +43,7 @@ def text_of(path: Path) -> str:
             )
         return read_text(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): check the path and its permissions.") from error
+        raise unreadable(path, error) from error
 
 
 def json_of(path: Path) -> Any:

@@ -3,18 +3,21 @@
     ollie/a.mp4  ollie/b.mov  kickflip/c.mp4  clips.csv
 
 ``clips.csv`` has the columns ``path`` and ``label``, and may have ``scene`` and ``source`` (also empty): clips of one
-scene, or else of one source, look alike in more than their trick, so they stay together in a split. Where labels are
+scene, or else of one source, look alike in more than their trick, so they stay together in a split. A source that is
+the path of a clip in the folder is that clip: what was made from it is wherever that clip is. Where labels are
 numbers, a column ``name`` tells what they stand for. A file of which neither is told is a group of its own, and a note
-says so.
+says so. What a column ``copy_of`` tells the original of is a changed copy, which nothing is judged by; it is the source
+where no other is told.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from core.atomic import atomic_path
 from core.errors import UserError
 from core.labels.label_set import clean_label
 from core.recognize.datasets.files import Videos, some, text_of, videos_under
@@ -22,6 +25,9 @@ from core.recognize.samples import ClipDataset, ClipSample
 
 KIND = "folders"
 TABLE = "clips.csv"
+_KINDS = ("scene", "source")
+"""Columns that tell the group, the first that is filled."""
+_COPY = "copy_of"
 BY_FILE = "Each file of no known source counts as a source of its own: clips of one video may be on both sides."
 """The note on files that nobody said the source of."""
 
@@ -52,10 +58,8 @@ def read(path: Path) -> ClipDataset:
     others = [name for name in videos.others if "/" in name]
     if others:
         notes.append(f"Left out, for they are no videos by their names: {some(others)}.")
-    counts = Counter(sample.label for sample in samples)
-    if lone := sorted(label for label, count in counts.items() if count == 1):
-        notes.append(f"With one clip alone a class cannot be both taught and tested: {some(lone)}.")
-    return ClipDataset(path.name, tuple(samples), tuple(sorted(counts)), tuple(notes))
+    classes = tuple(sorted({sample.label for sample in samples}))
+    return ClipDataset(path.name, tuple(samples), classes, tuple(notes))
 
 
 def _of_folders(folder: Path, videos: Videos) -> tuple[list[ClipSample], list[str]]:
@@ -80,7 +84,7 @@ def _of_folders(folder: Path, videos: Videos) -> tuple[list[ClipSample], list[st
 
 def _of_table(table: Path, videos: Videos) -> tuple[list[ClipSample], list[str]]:
     rows = csv.DictReader(io.StringIO(text_of(table), newline=""), strict=True)
-    samples, missing, seen = [], [], set[Path]()
+    told, missing = dict[Path, tuple[str, dict[str, str]]](), list[str]()
     try:
         columns = [name.strip().lower() for name in rows.fieldnames or ()]
         if not {"path", "label"} <= set(columns):
@@ -96,29 +100,75 @@ def _of_table(table: Path, videos: Videos) -> tuple[list[ClipSample], list[str]]
             if path is None:
                 missing.append(cells["path"])
                 continue
-            if path in seen:
+            if path in told:
                 raise ValueError(f"{cells['path'][:60]} is listed twice")
-            seen.add(path)
             text = cells.get("name") if cells["label"].isdigit() and cells.get("name") else cells["label"]
-            label = _label(text or "", f"{table.name}, line {rows.line_num}")
-            samples.append(ClipSample(path, label, _group(cells, path, table.parent)))
+            told[path] = _label(text or "", f"{table.name}, line {rows.line_num}"), cells
     except (ValueError, csv.Error) as error:
         raise UserError(f"{table.name}, line {rows.line_num}: {error}; correct that line and try again.") from None
+    groups = _groups({path: cells for path, (_, cells) in told.items()}, videos, table.parent)
+    samples = [
+        ClipSample(path, label, groups[path], copy_of=cells.get(_COPY) or None) for path, (label, cells) in told.items()
+    ]
     notes = []
     if missing:
         notes.append(f"{table.name} names clips that are not there, or several of that name: {some(missing)}.")
-    unlisted = [name for name, path in videos.by_path.items() if path not in seen]
+    unlisted = [name for name, path in videos.by_path.items() if path not in told]
     if unlisted:
         notes.append(f"Left out, for {table.name} does not name them: {some(unlisted)}.")
     return samples, notes
 
 
-def _group(cells: dict[str, str], path: Path, folder: Path) -> str:
-    """The kind stands before the name, so that a scene and a source of one name stay two groups."""
-    for kind in ("scene", "source"):
-        if cells.get(kind):
-            return f"{kind} {cells[kind]}"
-    return path.relative_to(folder).as_posix()
+def write_table(folder: Path, samples: Iterable[ClipSample]) -> None:
+    """Write the ``clips.csv`` of clips in a folder, so that what reads it finds them in the groups that they are in.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    with atomic_path(folder / TABLE) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["path", "label", *_KINDS, _COPY])
+        for sample in samples:
+            kind, name = kind_and_name(sample.group)
+            told = [name if kind == each else "" for each in _KINDS]
+            table.writerow([sample.path.relative_to(folder).as_posix(), sample.label, *told, sample.copy_of or ""])
+
+
+def kind_and_name(group: str) -> tuple[str, str]:
+    """The column of a table that tells a group, and what it says there, for groups of any kind of data set.
+
+    >>> kind_and_name("scene park"), kind_and_name("ollie/a.mp4")
+    (('scene', 'park'), ('source', 'ollie/a.mp4'))
+    """
+    kind, _, name = group.partition(" ")
+    return (kind, name) if kind in _KINDS and name else ("source", group)
+
+
+def _groups(rows: Mapping[Path, Mapping[str, str]], videos: Videos, folder: Path) -> dict[Path, str]:
+    """Of each row: a source that is a clip is followed to the group of that clip."""
+    groups: dict[Path, str] = {}
+    for path in rows:
+        passed = dict[Path, None]()
+        while path not in groups:
+            passed[path] = None
+            told = _made_from(rows.get(path, {}), videos)
+            if isinstance(told, Path) and told not in passed:
+                path = told
+            else:  # also the end of clips that are said to be made from each other
+                groups[path] = told if isinstance(told, str) else path.relative_to(folder).as_posix()
+        groups |= dict.fromkeys(passed, groups[path])
+    return groups
+
+
+def _made_from(cells: Mapping[str, str], videos: Videos) -> str | Path | None:
+    """A group, the clip whose group it is, or None.
+
+    The kind stands before the name, so that a scene and a source of one name stay two groups.
+    """
+    if scene := cells.get("scene"):
+        return f"scene {scene}"
+    source = cells.get("source") or cells.get(_COPY)
+    return (videos.named(source) or f"source {source}") if source else None
 
 
 def _label(text: str, where: str) -> str:

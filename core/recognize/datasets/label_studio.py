@@ -37,7 +37,7 @@ from core.labels.label_studio_json import (
     stretches_of,
     tasks_of,
 )
-from core.recognize.datasets.files import Videos, json_of, some, videos_under
+from core.recognize.datasets.files import Videos, json_of, some, unreadable, videos_under
 from core.recognize.samples import ClipDataset, ClipSample, Track
 from core.video import Video
 
@@ -62,14 +62,25 @@ class _Footage:
 
 
 def recognises(path: Path) -> bool:
-    """An export, or a folder with one export in it."""
+    """An export, or a folder with one export in it.
+
+    Raises:
+        UserError: it may not be read.
+    """
     return export_in(path) is not None
 
 
 def export_in(path: Path) -> Path | None:
-    """The export that a path names: itself, or the only one in a folder."""
-    candidates = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    exports = [each for each in candidates if each.is_file() and _is_export(each)]
+    """The export that a path names: itself, or the only one in a folder.
+
+    Raises:
+        UserError: it may not be read.
+    """
+    try:
+        candidates = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        exports = [each for each in candidates if each.is_file() and _is_export(each)]
+    except OSError as error:
+        raise unreadable(path, error) from error
     return exports[0] if len(exports) == 1 else None
 
 
@@ -86,7 +97,7 @@ def read(path: Path, footage: Path | None = None, moment_frames: int | None = No
         UserError: it is no export, a region makes no sense, or no video with a label is there.
     """
     if moment_frames is not None and moment_frames < 1:
-        raise ValueError(f"a moment has at least one frame, not {moment_frames}")
+        raise UserError(f"A moment has at least one frame, not {moment_frames}: choose a larger number.")
     export = export_in(path)
     if export is None:
         raise UserError(f"{path.name} is not one export of Label Studio: choose its JSON.")
@@ -224,4 +235,4 @@ def _is_export(path: Path) -> bool:
         with path.open("rb") as file:
             return label_studio.recognises(file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip())
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise unreadable(path, error) from error

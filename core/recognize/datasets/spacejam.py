@@ -4,7 +4,6 @@
     labels_dict.json                 {"0": "block", ..., "10": "discard"}
     augmented_annotation_dict.json   where somebody made more copies
     dataset/examples/0014297.mp4     or any other folder beside, such as augmented-examples
-    dataset/joints/0014297.npy       the player's joints, where they were fetched too
 
 **Copies.** 4,528 of the clips are mirrored copies of others (``_flipped``), and the augmentation that is published for
 the data set adds rotated and shifted ones (``_rotate_30``, ``_rotate_330``, ``_translate_32_0``,
@@ -24,9 +23,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import UserError
 from core.labels.label_set import clean_label
 from core.recognize.datasets.files import json_of, some, videos_under
@@ -40,8 +36,6 @@ _DISCARD = "discard"
 _NEIGHBOURS = 1000
 """Numbers a group: ten times the distance from which on labels agree no more often than by chance, so that few clips
 lie near a border, and there are still 41 groups to deal out."""
-_MAX_JOINTS_BYTES = 2**20
-"""16 frames of 18 joints make 5 KB."""
 
 
 def recognises(path: Path) -> bool:
@@ -117,23 +111,6 @@ def read(path: Path) -> ClipDataset:
     if unknown:
         notes.append(f"Left out, for they are not annotated or to be discarded: {some(unknown)}.")
     return ClipDataset(path.name, tuple(samples), classes, tuple(notes))
-
-
-def read_joints(sample: ClipSample) -> NDArray[np.float64] | None:
-    """The joints of a clip in pixels as they are published, frames first; None where there are none.
-
-    Raises:
-        UserError: the file is no plain array of numbers. Pickled ones could run code and are refused.
-    """
-    path = sample.path.parent.parent / "joints" / f"{sample.path.stem}.npy"
-    if not path.is_file():
-        return None
-    try:
-        if path.stat().st_size > _MAX_JOINTS_BYTES:
-            raise ValueError
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
-    except (OSError, ValueError, TypeError):
-        raise UserError(f"{path.name} is no plain array of joints: save it anew, without pickled objects.") from None
 
 
 def _group(key: str) -> str:

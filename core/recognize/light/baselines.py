@@ -6,15 +6,17 @@ split so that places are learnt, and the figures say nothing about movement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import Cancelled
 from core.recognize.frames import read_frames
 from core.recognize.light.classifier import Classifier, softmax
 from core.recognize.light.moment import moment_of
 from core.recognize.light.sight import Eyes
+from core.recognize.loading import Cancel, Progress
 from core.recognize.samples import ClipSample
 from core.recognize.videos import Videos
 from core.workspace import Workspace
@@ -30,16 +32,19 @@ FitPredict = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], 
 """Training rows, their classes, rows to judge and the number of classes to probabilities."""
 
 
-def colour_histograms(samples: Sequence[ClipSample]) -> NDArray[np.float32]:
+def colour_histograms(
+    samples: Sequence[ClipSample], progress: Progress | None = None, cancelled: Cancel | None = None
+) -> NDArray[np.float32]:
     """Square roots of the shares of colours in the whole picture, the mean of eight frames: ``(n, 256)``.
 
     Raises:
         UserError: a video cannot be read.
+        Cancelled: ``cancelled`` said so.
     """
     import cv2
 
     found, videos = np.empty((len(samples), int(np.prod(BINS))), np.float32), Videos()
-    for number, sample in enumerate(samples):
+    for number, sample in enumerate(_one_by_one(samples, "counting colours", progress, cancelled)):
         whole = ClipSample(sample.path, sample.label, sample.group, sample.start_frame, sample.end_frame)
         pictures = read_frames(whole, _FRAMES, _PICTURE, video=videos.open(sample.path)).reshape(-1, _PICTURE[0], 3)
         hsv = cv2.cvtColor(pictures, cv2.COLOR_RGB2HSV)
@@ -48,16 +53,22 @@ def colour_histograms(samples: Sequence[ClipSample]) -> NDArray[np.float32]:
     return found
 
 
-def key_points(samples: Sequence[ClipSample], workspace: Workspace) -> NDArray[np.float32]:
+def key_points(
+    samples: Sequence[ClipSample],
+    workspace: Workspace,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> NDArray[np.float32]:
     """Where the joints of the skater are in the pictures of the moment, in torso lengths from his hips: shape
     ``(n, 2, k)``, as filmed and mirrored; 0 where a joint, or everybody, is unseen.
 
     Raises:
         UserError: a video cannot be read.
+        Cancelled: ``cancelled`` said so.
     """
     eyes = Eyes(workspace)
     found = []
-    for sample in samples:
+    for sample in _one_by_one(samples, "placing joints", progress, cancelled):
         video = eyes.video(sample.path)
         sight = eyes.see(video)
         frames = moment_of(ClipSample(sample.path, "", "", sample.start_frame, sample.end_frame), video, sight).frames
@@ -72,6 +83,19 @@ def key_points(samples: Sequence[ClipSample], workspace: Workspace) -> NDArray[n
         filmed = np.clip(np.nan_to_num(body[nearest]), -5, 5)
         found.append(np.stack([filmed, filmed[:, _SWAPPED] * [-1.0, 1.0]]).reshape(2, -1))
     return np.array(found, np.float32)
+
+
+def _one_by_one(
+    samples: Sequence[ClipSample], step: str, progress: Progress | None, cancelled: Cancel | None
+) -> Iterator[ClipSample]:
+    for number, sample in enumerate(samples):
+        if cancelled and cancelled():
+            raise Cancelled
+        if progress:
+            progress(step, number / len(samples))
+        yield sample
+    if progress:
+        progress(step, 1.0)
 
 
 def linear(x: NDArray[np.float32], c: float) -> FitPredict:

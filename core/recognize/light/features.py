@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,8 +36,14 @@ SIDE = 160
 """Pixels of a square, as the backbone sees it."""
 VERSION = 1
 """Of all that a vector depends on; a recognizer is used with the version that it was trained with."""
+LONG_S = 1800.0
+"""Seconds of looking that nobody should begin unwarned."""
+_TRIED = 9
 Progress = Callable[[str, float], None]
 """Called with the step and how much of it is done, 0 to 1."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +64,13 @@ def describe(
 ) -> Described:
     """The features of each sample, from the workspace where they were computed before.
 
+    What will take longer than :data:`LONG_S` says so in a warning of the log once a few samples were looked at.
+
     Raises:
         UserError: a video cannot be read, or a sample lies beyond its end.
         Cancelled: ``cancelled`` said so; the samples that were done are kept.
     """
-    eyes = Eyes(workspace)
+    eyes, took = Eyes(workspace), list[float]()
     values, notes = np.empty((len(samples), 2, COUNT), np.float32), []
     for number, sample in enumerate(samples):
         if cancelled and cancelled():
@@ -71,7 +81,11 @@ def describe(
         key = _key(sample, eyes)
         path = workspace.artifact(content, "moment", key, "npz", version=VERSION)
         if not path.exists():
+            began = time.monotonic()
             _write(path, *_described(sample, eyes, cancelled))
+            took.append(time.monotonic() - began)
+            if len(took) == _TRIED:
+                _tell_if_long(took, len(samples) - number - 1)
         with np.load(path, allow_pickle=False) as kept:
             values[number], note = kept["values"], str(kept["note"])
         if note:
@@ -79,6 +93,17 @@ def describe(
     if progress:
         progress("describing", 1.0)
     return Described(values, tuple(notes))
+
+
+def _tell_if_long(took: Sequence[float], left: int) -> None:
+    """Say how long the samples that are left will take by those that were looked at, but for the first: it waited for
+    the networks to be read."""
+    left_s = left * sum(took[1:]) / (len(took) - 1)
+    if left_s > LONG_S:
+        about = f"{left_s / 3600:.0f} hours" if left_s > 5400 else f"{left_s / 60:.0f} minutes"
+        log.warning(
+            "looking at the other %d clips will take about %s; it can be stopped and goes on from there.", left, about
+        )
 
 
 def _key(sample: ClipSample, eyes: Eyes) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def evidence(
     if not with_baselines:
         return Evidence(light, None, None)
     followed = any(sample.track is not None for sample in dataset.samples)
-    points = None if followed else baselines.key_points(dataset.samples, workspace)
-    return Evidence(light, baselines.colour_histograms(dataset.samples), points)
+    points = None if followed else baselines.key_points(dataset.samples, workspace, progress, cancelled)
+    return Evidence(light, baselines.colour_histograms(dataset.samples, progress, cancelled), points)
 
 
 def cross_validated(

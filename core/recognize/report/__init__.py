@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.recognize.learning import Judged
+from core.recognize.judging import Judged
 from core.recognize.loading import Cancel, Progress
 from core.recognize.report import drawings, figures
 from core.recognize.report.gallery import cut_mistakes

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.recognize.evaluation import Evaluation
-from core.recognize.learning import Judged, JudgedClip
+from core.recognize.judging import Judged, JudgedClip
 
 RECOGNIZER = "recognizer"
 BASELINES = {
@@ -26,7 +26,7 @@ BASELINES = {
     "colours": "colours of the whole picture, which tell places and not movements",
     "key points": "where the joints are, without any look at the picture",
 }
-"""What needs no recognizer, in words, by the names of :attr:`core.recognize.learning.Judged.baselines`."""
+"""What needs no recognizer, in words, by the names of :attr:`core.recognize.judging.Judged.baselines`."""
 UNNAMED = (0.0, 0.1, 0.2, 0.3, 0.5)
 """Shares of the clips that may stay unnamed, the least sure ones."""
 LIKELIEST = 3

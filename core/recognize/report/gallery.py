@@ -8,7 +8,7 @@ from pathlib import Path
 from core.clips import plan_clips
 from core.errors import Cancelled, UserError
 from core.intervals import Interval
-from core.recognize.learning import JudgedClip
+from core.recognize.judging import JudgedClip
 from core.recognize.loading import Cancel, Progress
 from core.recognize.report.figures import Mistake
 from core.report.clips import SmallClip, small_clip

@@ -19,7 +19,12 @@ function tile(clip, watch) {
     return figure;
   }
   const video = document.createElement('video');
-  Object.assign(video, { muted: true, playsInline: true, controls: true, preload: 'metadata' });
+  Object.assign(video, { muted: true, playsInline: true, controls: still.matches, preload: 'metadata', tabIndex: 0 });
+  // They would lie over half of so small a picture, so that they come to who points at it; what stands still needs them.
+  for (const event of ['pointerenter', 'focus']) video.addEventListener(event, () => { video.controls = true; });
+  for (const event of ['pointerleave', 'blur']) {
+    video.addEventListener(event, () => { video.controls = still.matches || video.matches(':hover, :focus'); });
+  }
   video.loop = clip.to_s === null;
   video.setAttribute('aria-label', `${clip.title}, ${clip.text}`);
   video.src = clip.src;
