@@ -1,7 +1,7 @@
 # Trickline's commands. Each installs what it needs into .venv, once for each content of the requirements.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo app test bench install dev lock clean chromium
+.PHONY: help demo app test bench install dev lock clean chromium postgres
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c "" 2>/dev/null && echo $$p && break; done)
 VENV := .venv
@@ -24,11 +24,11 @@ demo: $(LIGHT) ## draw a sample session, find its tricks and cut the clips
 app: $(LIGHT) ## open the studio in the browser
 	@$(VENV)/bin/streamlit run app.py
 
-test: $(FULL) chromium ## lint, types and tests: what has to pass before a change lands
+test: $(FULL) chromium postgres ## lint, types and tests: what has to pass before a change lands
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The studio is tried in a real browser. Playwright's own builds come from a host of their own; Debian's is in its index.
 chromium:
@@ -36,6 +36,13 @@ chromium:
 	echo "Installing Chromium, in which the studio is tried"; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes chromium >/dev/null \
 		|| { echo "Chromium could not be installed: install it by hand (Debian, as root: apt install chromium)." >&2; exit 1; }
+
+# A team's records are tried on a real server, which the tests make and throw away.
+postgres:
+	@for initdb in /usr/lib/postgresql/*/bin/initdb $$(command -v initdb); do test -x "$$initdb" && exit; done; \
+	echo "Installing PostgreSQL, on which the records of a team are tried"; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends postgresql >/dev/null \
+		|| { echo "PostgreSQL could not be installed: install it by hand (Debian, as root: apt install postgresql)." >&2; exit 1; }
 
 bench: $(FULL) chromium ## measure speed and accuracy
 	@$(PY) -m tests.bench

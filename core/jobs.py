@@ -5,8 +5,12 @@
     'running'
 
 What is known of a job stands in the database of the workspace, where every process sees it; the queue (``queue.db``
-beside it, by huey) carries nothing but ids. The work is done by one worker process a workspace (:mod:`core.worker`),
+in the folder, by huey) carries nothing but ids. The work is done by one worker process a folder (:mod:`core.worker`),
 which holds ``worker.lock`` as long as it lives and writes what goes wrong into ``worker.log``.
+
+Where several machines share the database, a job belongs to the folder that it was submitted in: there lie the video
+and what is computed from it, and only the worker of that folder does it. All see all jobs and all workers, and may
+cancel them.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,23 +28,24 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, or_, select, update
 
 from core.errors import UserError
 from core.records import canonical_json, job_table
+from core.workers import workers
 from core.workspace import Workspace
 
-Kind = Literal["sample", "process", "train", "export", "learn", "name"]
+Kind = Literal["add", "sample", "process", "train", "export", "learn", "name", "cutout"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Lane = Literal["footage", "desk", "school"]
 
 LANES: dict[Lane, tuple[Kind, ...]] = {
-    "footage": ("sample", "process", "name"),
-    "desk": ("train", "export"),
+    "footage": ("sample", "process", "name", "cutout"),
+    "desk": ("add", "train", "export"),
     "school": ("learn",),
 }
 """Each lane does one job at a time, in the order of their submission, beside the others. Footage is looked at for
@@ -84,6 +90,12 @@ class Job:
     started_at: datetime | None
     """When it was last begun, UTC."""
     finished_at: datetime | None
+    home: str | None = None
+    """The workspace folder that it belongs to, by its ``home_id``; None, from an older Trickline, is anybody's."""
+    host: str | None = None
+    """The machine that it was submitted on."""
+    worker: str | None = None
+    """Who does or did it, see :mod:`core.workers`."""
 
     @property
     def active(self) -> bool:
@@ -92,7 +104,8 @@ class Job:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Job:
-        return cls(**row)
+        # Column by column: a mapping that is unpacked gathers the names of all columns anew for every row.
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
 
 
 def submit(
@@ -103,7 +116,7 @@ def submit(
     *,
     start: bool = True,
 ) -> Job:
-    """Put work into the queue; the same work that is queued or running already is given back instead.
+    """Put work into the queue of this folder; the same work that is queued or running there is given back instead.
 
     Args:
         kind: what to do, see :mod:`core.tasks`.
@@ -114,49 +127,94 @@ def submit(
     Raises:
         UserError: the queue cannot be written to or the worker not be started; the work is done when they can.
     """
-    plain = json.loads(canonical_json(dict(arguments)))
-    new = {
-        "id": secrets.token_hex(8),
-        "kind": kind,
-        "session_id": session_id or plain.get("session"),
-        "arguments": plain,
-        "state": "queued",
-        "step": "",
-        "fraction": 0.0,
-        "cancel": False,
-        "attempts": 0,
-        "created_at": datetime.now(UTC),
-    }
+    return _submit(workspace, kind, [(arguments, session_id)], start)[0]
+
+
+def submit_all(
+    workspace: Workspace, kind: Kind, arguments: Sequence[Mapping[str, Any]], *, start: bool = True
+) -> list[Job]:
+    """Put much work of one kind into the queue, in this order; as :func:`submit` for each, and many times as quick."""
+    return _submit(workspace, kind, [(one, None) for one in arguments], start)
+
+
+def _submit(
+    workspace: Workspace, kind: Kind, asked: Sequence[tuple[Mapping[str, Any], str | None]], start: bool
+) -> list[Job]:
+    now = datetime.now(UTC)
+    new: list[dict[str, Any]] = []
+    for number, (arguments, session_id) in enumerate(asked):
+        plain = json.loads(canonical_json(dict(arguments)))
+        new.append(
+            {
+                "id": secrets.token_hex(8),
+                "kind": kind,
+                "session_id": session_id or plain.get("session"),
+                "arguments": plain,
+                "state": "queued",
+                "step": "",
+                "fraction": 0.0,
+                "cancel": False,
+                "attempts": 0,
+                "created_at": now + timedelta(microseconds=number),  # which is their order
+                "home": workspace.home_id,
+                "host": socket.gethostname(),
+            }
+        )
+    if not new:
+        return []
     with workspace.database.transaction() as db:
-        db.execute(insert(job_table).values(new))  # first: it makes another submitter wait
-        others = select(job_table).where(_T.kind == kind, _ACTIVE, ~_T.cancel, _T.id != new["id"])
-        twin = next((Job.from_row(row) for row in db.execute(others).mappings() if row["arguments"] == plain), None)
-        if twin:
-            db.execute(delete(job_table).where(_T.id == new["id"]))
-    submitted = twin or job(workspace, str(new["id"]))
-    if submitted.state == "queued":  # a twin, too: whoever submitted it may have been killed before this line
+        workspace.database.take_turns(db, "submit")
+        db.execute(insert(job_table), new)  # first: it makes another submitter wait
+        waiting = select(job_table).where(_T.kind == kind, _ACTIVE, ~_T.cancel, of_here(workspace))
+        ids = {row["id"] for row in new}
+        first: dict[str, Job] = {}
+        for one in sorted((Job.from_row(row) for row in db.execute(waiting).mappings()), key=lambda one: one.id in ids):
+            first.setdefault(canonical_json(one.arguments), one)
+        submitted = [first[canonical_json(row["arguments"])] for row in new]
+        twins = ids - {one.id for one in submitted}
+        db.execute(delete(job_table).where(_T.id.in_(twins)))
+    # A twin, too: whoever submitted it may have been killed before this line.
+    queued = dict.fromkeys(one.id for one in submitted if one.state == "queued")
+    if queued:
         with queue(workspace, lane_of(kind)) as (_, put):
-            put(submitted.id)
+            for job_id in queued:
+                put(job_id)
     if start:
         ensure_worker(workspace)
     return submitted
 
 
 def jobs(
-    workspace: Workspace, session_id: str | None = None, active_only: bool = False, limit: int | None = None
+    workspace: Workspace,
+    session_id: str | None = None,
+    active_only: bool = False,
+    limit: int | None = None,
+    *,
+    ended_only: bool = False,
+    kind: Kind | None = None,
+    here_only: bool = False,
 ) -> list[Job]:
-    """Jobs, the newest first.
+    """Jobs of every folder that shares the records, the newest first.
 
     Args:
         session_id: only those of this session; None takes all.
         active_only: only those that have yet to end.
         limit: at most so many.
+        ended_only: only those that have ended.
+        kind: only those that do this; None takes all.
+        here_only: only those of this folder.
     """
     wanted = select(job_table).order_by(_T.created_at.desc(), _T.id).limit(limit)
     if session_id is not None:
         wanted = wanted.where(_T.session_id == session_id)
     if active_only:
         wanted = wanted.where(_ACTIVE)
+    if ended_only:
+        wanted = wanted.where(~_ACTIVE)
+    if kind is not None:
+        wanted = wanted.where(_T.kind == kind)
+    if here_only:
+        wanted = wanted.where(of_here(workspace))
     with workspace.database.transaction() as db:
         return [Job.from_row(row) for row in db.execute(wanted).mappings()]
 
@@ -175,16 +233,23 @@ def job(workspace: Workspace, job_id: str) -> Job:
 
 
 def cancel(workspace: Workspace, job_id: str) -> None:
-    """Stop a job: a queued one at once, a running one as soon as its task asks. What it finished is kept.
+    """Stop a job, on whatever machine: a queued one at once, a running one as soon as its task asks. What it finished
+    is kept.
 
+    One that runs elsewhere, by a worker that is silent or gone, is stopped at once: its machine may never come back.
     One that has ended, or that nobody knows, is left alone.
     """
     now = datetime.now(UTC)
+    alive = [one.id for one in workers(workspace) if one.alive]
     with workspace.database.transaction() as db:
         stopped = update(job_table).where(_T.id == job_id, _T.state == "queued")
         db.execute(stopped.values(state="cancelled", cancel=True, finished_at=now))
-        asked = db.execute(update(job_table).where(_T.id == job_id, _T.state == "running").values(cancel=True))
-    if asked.rowcount:
+        running = update(job_table).where(_T.id == job_id, _T.state == "running")
+        abandoned = running.where(~of_here(workspace), or_(_T.worker.is_(None), _T.worker.not_in(alive)))
+        db.execute(abandoned.values(state="cancelled", cancel=True, rate=None, left_s=None, finished_at=now))
+        db.execute(running.values(cancel=True))
+        ours = db.execute(running.where(of_here(workspace)).values(cancel=True)).rowcount
+    if ours:
         ensure_worker(workspace)  # one that was killed cannot answer, the next one does
 
 
@@ -285,6 +350,11 @@ def failure_log(workspace: Workspace, job_id: str) -> str:
     begin = text.rfind("\n", 0, at) + 1
     end = _DATED.search(text, at)
     return text[begin : end.start() if end else None].rstrip()
+
+
+def of_here(workspace: Workspace) -> ColumnElement[bool]:
+    """Whether a job is for the worker of this folder."""
+    return or_(_T.home == workspace.home_id, _T.home.is_(None))
 
 
 def lane_of(kind: str) -> Lane:

@@ -1,7 +1,7 @@
 """The tables of the workspace, and the dataclasses that leave it.
 
-A new kind of record is a new table here: the next opening of a workspace makes the tables that are missing and leaves
-the others as they are. A field that only some records have goes into a JSON column and needs no new column.
+A change here needs a step in :mod:`core.migrations`, which brings the databases that exist to the new layout. A field
+that only some records have goes into a JSON column and needs no new column.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+version_table = Table("trickline_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""Which layout a database has; Alembic's own, and so not among the others."""
+
 session_table = Table(
     "sessions",
     metadata,
@@ -60,6 +63,15 @@ session_table = Table(
     Column("path", Text, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
+)
+
+# Several machines may share the records, each with its own copy of a video.
+place_table = Table(
+    "places",
+    metadata,
+    Column("session_id", ForeignKey(session_table.c.id), primary_key=True),
+    Column("home", String, primary_key=True),
+    Column("path", Text, nullable=False),
 )
 
 # The primary key keeps two writers from taking the same revision: the later of them is refused and tries the next.
@@ -136,6 +148,22 @@ job_table = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("home", String),
+    Column("host", Text),
+    Column("worker", String),
+)
+
+worker_table = Table(
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("home", String, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("doing", JSON, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
 )
 
 
@@ -148,7 +176,8 @@ class Session:
     name: str
     """What people call it; the file's name without its suffix unless another was given."""
     path: Path
-    """Where the video was last seen, absolute. It may have been moved since."""
+    """Where this workspace folder last saw the video, absolute; if it never did, where another one did. It may have
+    been moved since."""
     facts: dict[str, Any]
     """What was read from the video (size, rate, duration, ...), as JSON values."""
     added_at: datetime

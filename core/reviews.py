@@ -19,11 +19,14 @@ from typing import Any, get_args
 from sqlalchemy import Connection, RowMapping, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from core import author as at_work
 from core.errors import UserError
 from core.intervals import Interval
+from core.kept_labels import insert_labels
+from core.kept_sessions import hold
 from core.records import review_table
 from core.tricks import MAX_STARS, SAME_IOU, Review, Verdict, matched, nested
-from core.workspace import Workspace, insert_labels
+from core.workspace import Workspace
 
 _MAX_PAST = 50
 _MAX_TRIES = 50
@@ -125,11 +128,15 @@ def decide(workspace: Workspace, session_id: str, decisions: Iterable[Decision],
     labelled already, that label stands. ``reject`` takes the labels with a tIoU of 0.5 away that came from a review. An
     undecided verdict takes back what the last one did to the labels.
 
+    Args:
+        author: who decides; None takes :func:`core.author.author`.
+
     Raises:
         UserError: there is no such session.
         ValueError: no such verdict, number of stars or interval.
     """
     wanted = tuple(decisions)
+    by = author or at_work.author()
 
     def changes(rows: list[_Row]) -> list[_Change]:
         made: dict[int, _Change] = {}
@@ -139,17 +146,20 @@ def decide(workspace: Workspace, session_id: str, decisions: Iterable[Decision],
         for number, decision in enumerate(wanted):
             place = _place_of(decision.event, [row for _, row in current])
             key, old = current.pop(place) if place is not None else (len(rows) + number, None)
-            new = _decided(old, decision, author, now + timedelta(microseconds=number))
+            new = _decided(old, decision, by, now + timedelta(microseconds=number))
             made[key] = (made[key][0] if key in made else old, new)
             if new:
                 current.append((key, new))
         return [(old, new) for old, new in made.values() if old != new]
 
-    return _carry_out(workspace, session_id, changes)
+    return _carry_out(workspace, session_id, changes, by)
 
 
-def undo(workspace: Workspace, session_id: str) -> Decided:
+def undo(workspace: Workspace, session_id: str, author: str | None = None) -> Decided:
     """Take the newest decision of a session back, and what it did to the labels; nothing if there is none.
+
+    Args:
+        author: who takes it back, for the history of the labels; None takes :func:`core.author.author`.
 
     Raises:
         UserError: there is no such session.
@@ -164,7 +174,7 @@ def undo(workspace: Workspace, session_id: str) -> Decided:
             before = replace(before, start_frame=newest.start_frame, end_frame=newest.end_frame)
         return [(newest, before)]
 
-    return _carry_out(workspace, session_id, changes)
+    return _carry_out(workspace, session_id, changes, author or at_work.author())
 
 
 def _place_of(event: Interval, rows: Sequence[_Row]) -> int | None:
@@ -204,7 +214,9 @@ def _decided(old: _Row | None, decision: Decision, author: str | None, now: date
     return replace(new, past=(*old.past, old.state)[-_MAX_PAST:] if old else ())
 
 
-def _carry_out(workspace: Workspace, session_id: str, changes_to: Callable[[list[_Row]], list[_Change]]) -> Decided:
+def _carry_out(
+    workspace: Workspace, session_id: str, changes_to: Callable[[list[_Row]], list[_Change]], by: str | None
+) -> Decided:
     """Store changes and relabel, both or neither.
 
     What is saved elsewhere in between is met by looking again.
@@ -221,19 +233,16 @@ def _carry_out(workspace: Workspace, session_id: str, changes_to: Callable[[list
             after, planned, notes = _relabelled(before, changes, {row.added for row in rows if row.added})
             try:
                 with workspace.database.transaction() as db:
+                    hold(db, session_id)
                     _swap(db, session_id, [old for old, _ in changes], planned)
                     if sorted(after) != sorted(before):
                         revision = newest.revision + 1 if newest else 1
-                        insert_labels(db, session_id, revision, after, "review", _author(planned))
+                        insert_labels(db, session_id, revision, after, "review", by)
             except (_GoneError, IntegrityError) as error:
                 seen, clash = now, error
                 continue
             return Decided(reviews(workspace, session_id), tuple(dict.fromkeys(notes)))
         raise UserError(f"Session {session_id} keeps being changed elsewhere; decide again in a moment.") from clash
-
-
-def _author(rows: Iterable[_Row | None]) -> str | None:
-    return next((row.author for row in rows if row), None)
 
 
 def _relabelled(

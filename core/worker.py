@@ -3,8 +3,9 @@
     python -m core.worker            # what the app starts; ends after five idle minutes
     trickline worker                 # the same by hand, until it is stopped
 
-There is one worker a workspace, kept so by a file lock that dies with it. When a worker begins, jobs that are still
-marked as running belong to one that was killed: they go back into the queue and carry on where their parts allow.
+There is one worker a workspace folder, kept so by a file lock that dies with it, and it does the jobs of that folder.
+When it begins, those that are still marked as running belong to one that was killed: they go back into the queue and
+carry on where their parts allow. While the database's server is away the work goes on, and what is to be written waits.
 """
 
 from __future__ import annotations
@@ -17,10 +18,8 @@ import signal
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -28,12 +27,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, case, or_, select, update
 
+from core.database import DatabaseAway
 from core.errors import Cancelled, UserError
-from core.jobs import LANES, Job, Lane, job, lane_of, lock_path, log_path, queue, take_lock
+from core.job_report import RETRY_S, JobReport, write_job
+from core.jobs import LANES, Job, Lane, lane_of, lock_path, log_path, of_here, queue, take_lock
 from core.records import job_table
 from core.tasks import TASKS, Task
+from core.workers import BEAT_S, beat, sign_off, sign_on
 from core.workspace import Workspace
 
 log = logging.getLogger("core.worker")  # as a program, its __name__ is another
@@ -43,11 +45,6 @@ IDLE_S = 300.0
 ATTEMPTS = 3
 """A job whose worker died so often is not begun again: it may well be what kills it."""
 
-_POLL_S = 0.25
-"""Between two writes of a job's progress, and between two looks at whether it is to stop."""
-_RETRY_S = 5.0
-"""Between two attempts to write how a job ended: time enough for somebody to free some space."""
-_PACE_S = 10.0
 _STOP_S = 10.0
 _NICE = 5
 _LOG_BYTES = 5 << 20
@@ -83,9 +80,12 @@ def work(
     with _logging_to(log_path(workspace)):
         while held is not None:
             os.pwrite(held, f"{os.getpid()}\n".encode(), 0)  # for people: whom to stop
-            ended = _Shift(workspace, tasks, stopping).serve(idle_s, held, stop)
+            worker_id = sign_on(workspace)
+            ended = _Shift(workspace, tasks, stopping, worker_id).serve(idle_s, held, stop)
             if not ended:
                 return  # what does not stop still writes: the lock stays until the process ends
+            with suppress(UserError):  # the next worker of the folder does it else
+                sign_off(workspace, worker_id)
             os.close(held)
             # Whoever submitted a job before this line saw a worker and started none.
             held = take_lock(workspace) if not stopping.is_set() and _waiting(workspace) else None
@@ -94,15 +94,21 @@ def work(
 class _Shift:
     """One worker at work."""
 
-    def __init__(self, workspace: Workspace, tasks: Mapping[str, Task], stopping: threading.Event) -> None:
+    def __init__(
+        self, workspace: Workspace, tasks: Mapping[str, Task], stopping: threading.Event, worker_id: str
+    ) -> None:
         self._workspace = workspace
         self._tasks = tasks
         self._stopping = stopping
-        self._busy: set[Lane] = set()
+        self._worker_id = worker_id
+        self._busy: dict[Lane, str] = {}
+        """By lane, the job that is being done."""
+        self._told: dict[str, str] = {}
+        self._told_at = -math.inf
         self._closed = threading.Event()
 
     def serve(self, idle_s: float, lock: int, stop: Callable[[int, FrameType | None], None]) -> bool:
-        """Do jobs in both lanes; whether all of them have ended when it returns."""
+        """Do jobs in all lanes; whether all of them have ended when it returns."""
         _take_up_again(self._workspace)
         with ExitStack() as stack:
             lanes = {lane: stack.enter_context(queue(self._workspace, lane, partial(self._do, lane))) for lane in LANES}
@@ -137,9 +143,19 @@ class _Shift:
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since >= idle_s:
                 return
+            self._beat()
             if not _is_at(lock, lock_path(self._workspace)):
                 log.warning("the workspace %s was moved or removed: its worker ends", self._workspace.home)
                 self._stopping.set()
+
+    def _beat(self) -> None:
+        """Let the others know that this worker lives, and of what it does as soon as that changes."""
+        now, doing = time.monotonic(), {str(lane): job_id for lane, job_id in self._busy.copy().items()}
+        if doing == self._told and now - self._told_at < BEAT_S:
+            return
+        with suppress(UserError):  # the look for jobs, at the same pace, has logged it
+            beat(self._workspace, self._worker_id, doing)
+            self._told, self._told_at = doing, now
 
     def _look(self, lanes: _Lanes) -> bool:
         """Whether jobs wait, which are all in the queue then; False, too, if the files cannot be used now."""
@@ -168,13 +184,13 @@ class _Shift:
         """One job from its id to its outcome."""
         if self._closed.is_set():
             return  # it is queued still, for the next shift
-        self._busy.add(lane)
+        self._busy[lane] = job_id
         try:
-            claimed = _claim(self._workspace, job_id)
+            claimed = self._insist(job_id, "begin", partial(_claim, self._workspace, job_id, self._worker_id))
             if claimed:
                 self._try(claimed)
         finally:
-            self._busy.discard(lane)
+            del self._busy[lane]
 
     def _try(self, claimed: Job) -> None:
         report = JobReport(self._workspace, claimed.id, self._stopping)
@@ -184,11 +200,14 @@ class _Shift:
             result = self._tasks[claimed.kind](self._workspace, claimed.arguments, report)
             outcome = {"state": "done", "fraction": 1.0, "result": result}
         except Cancelled:
-            if not self._insist(claimed, report.unwanted):  # it is the worker that stops
-                again = {**_AGAIN, "attempts": claimed.attempts - 1}
-                self._insist(claimed, partial(_write, self._workspace, claimed.id, **again))
+            if not self._insist(claimed.id, "stop", report.unwanted):  # it is the worker that stops
+                self._put_back(claimed)
                 return
             outcome = {"state": "cancelled"}
+        except DatabaseAway as error:
+            log.warning("job %s is begun again once the database answers: %s", claimed.id, error)
+            self._put_back(claimed)
+            return
         except UserError as error:
             outcome = {"state": "failed", "message": str(error)}
         except Exception:
@@ -197,107 +216,32 @@ class _Shift:
             outcome = {"state": "failed", "message": told}
         log.info("job %s ends: %s", claimed.id, outcome["state"])
         ended = {"rate": None, "left_s": None, "finished_at": datetime.now(UTC)}
-        self._insist(claimed, partial(_write, self._workspace, claimed.id, **outcome, **ended))
+        self._insist(claimed.id, "end", partial(write_job, self._workspace, claimed.id, **outcome, **ended))
 
-    def _insist(self, claimed: Job, act: Callable[[], _Value]) -> _Value | None:
+    def _put_back(self, claimed: Job) -> None:
+        """It was no fault of the job's, so this does not count as an attempt."""
+        again = {**_AGAIN, "attempts": claimed.attempts - 1}
+        self._insist(claimed.id, "stop", partial(write_job, self._workspace, claimed.id, **again))
+
+    def _insist(self, job_id: str, to: str, act: Callable[[], _Value]) -> _Value | None:
         """Do what needs the database until it succeeds; None if the worker is to stop before.
 
-        Without that a full disk would leave the job running for as long as the worker lives; what a worker leaves so,
-        the next one takes up again.
+        Without that a full disk, or a server that is away, would leave the job running for as long as the worker
+        lives; what a worker leaves so, the next one takes up again.
+
+        Args:
+            to: what the job is about to do, for the log.
         """
         while True:
             try:
                 return act()
             except UserError as error:
-                log.warning("cannot write down how job %s ends: %s", claimed.id, error)
-                if self._stopping.wait(_RETRY_S):
+                log.warning("cannot write down how job %s %ss: %s", job_id, to, error)
+                if self._stopping.wait(RETRY_S):
                     return None
 
 
 _AGAIN: dict[str, Any] = {"state": "queued", "step": "", "fraction": 0.0, "rate": None, "left_s": None}
-
-
-class JobReport:
-    """How a task says how far it is, and hears whether to go on. See :class:`core.tasks.Report`."""
-
-    def __init__(self, workspace: Workspace, job_id: str, stopping: threading.Event) -> None:
-        self._workspace = workspace
-        self._job_id = job_id
-        self._stopping = stopping
-        self._step = ""
-        self._pace = Pace()
-        self._written = self._asked = -math.inf
-        self._wish = False
-
-    def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
-        """Write down how far the step is, at most four times a second."""
-        now = time.monotonic()
-        begins = step != self._step
-        if not begins and now - self._written < _POLL_S:
-            return
-        if begins:
-            self._step, self._pace = step, Pace()
-        self._written = now
-        self._pace.add(now, fraction, frames_done)
-        told = {"step": step, "fraction": min(1.0, max(0.0, fraction))}
-        _write(self._workspace, self._job_id, **told, rate=self._pace.rate, left_s=self._pace.left_s)
-
-    def cancelled(self) -> bool:
-        """Whether to stop, asked of the database at most four times a second."""
-        now = time.monotonic()
-        if now - self._asked >= _POLL_S:
-            self._asked = now
-            self._wish = self.unwanted()
-        return self._wish or self._stopping.is_set()
-
-    def unwanted(self) -> bool:
-        """Whether the user stopped the job."""
-        return job(self._workspace, self._job_id).cancel
-
-
-@dataclass(frozen=True)
-class _Point:
-    at_s: float
-    fraction: float
-    frames: int | None
-
-
-class Pace:
-    """How fast a step goes, over its last ten seconds or, where it reports less often, between its last two reports.
-
-    What a step begins with counts for nothing: where it carries on from an earlier run, its first report leaps.
-    """
-
-    def __init__(self) -> None:
-        self._points: deque[_Point] = deque()
-
-    def add(self, at_s: float, fraction: float, frames: int | None) -> None:
-        """One report: when (any clock, seconds), how much of the step is done, and how many frames that is."""
-        if fraction <= 0:
-            return
-        self._points.append(_Point(at_s, fraction, frames))
-        while len(self._points) > 2 and self._points[0].at_s < at_s - _PACE_S:
-            self._points.popleft()
-
-    @property
-    def rate(self) -> float | None:
-        """Frames a second; None where they are not counted or there is no pace yet."""
-        if len(self._points) < 2:
-            return None
-        first, last = self._points[0], self._points[-1]
-        if first.frames is None or last.frames is None or last.at_s <= first.at_s:
-            return None
-        return (last.frames - first.frames) / (last.at_s - first.at_s)
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds until the step ends at this pace; None if it stands still or there is no pace yet."""
-        if len(self._points) < 2:
-            return None
-        first, last = self._points[0], self._points[-1]
-        if last.fraction <= first.fraction:
-            return None
-        return (1 - last.fraction) * (last.at_s - first.at_s) / (last.fraction - first.fraction)
 
 
 def _take_up_again(workspace: Workspace) -> None:
@@ -307,7 +251,7 @@ def _take_up_again(workspace: Workspace) -> None:
         f"The worker died {ATTEMPTS} times while it was at this, most often because the memory ran out; "
         f"see {log_path(workspace)}, free some memory and try again."
     )
-    left = update(job_table).where(_T.state == "running")
+    left = update(job_table).where(_T.state == "running", of_here(workspace))
     with workspace.database.transaction() as db:
         db.execute(left.where(_T.cancel).values(state="cancelled", finished_at=now))
         db.execute(left.where(_T.attempts >= ATTEMPTS).values(state="failed", message=killed, finished_at=now))
@@ -315,25 +259,26 @@ def _take_up_again(workspace: Workspace) -> None:
 
 
 def _waiting(workspace: Workspace) -> list[tuple[str, Lane]]:
-    """The jobs that the database says are queued and their lanes, in the order of submission."""
-    queued = select(_T.id, _T.kind).where(_T.state == "queued").order_by(_T.created_at, _T.id)
+    """The jobs of this folder that the database says are queued and their lanes, in the order of submission."""
+    queued = select(_T.id, _T.kind).where(_T.state == "queued", of_here(workspace)).order_by(_T.created_at, _T.id)
     with workspace.database.transaction() as db:
         return [(job_id, lane_of(kind)) for job_id, kind in db.execute(queued)]
 
 
-def _claim(workspace: Workspace, job_id: str) -> Job | None:
-    """Mark a queued job as running; None if it is no longer queued."""
-    queued = update(job_table).where(_T.id == job_id, _T.state == "queued")
-    begun = {"state": "running", "attempts": _T.attempts + 1, "started_at": datetime.now(UTC)}
+def _claim(workspace: Workspace, job_id: str, worker_id: str) -> Job | None:
+    """Mark a queued job as running; None if it is no longer queued.
+
+    One that this worker has claimed already is begun, too: the server may have gone away between the writing and the
+    answer. A lane does one job at a time, so nobody is at it.
+    """
+    mine = and_(_T.state == "running", _T.worker == worker_id)
+    begun = {"state": "running", "started_at": datetime.now(UTC), "worker": worker_id, "home": workspace.home_id}
+    attempts = case((_T.state == "queued", _T.attempts + 1), else_=_T.attempts)
+    claim = update(job_table).where(_T.id == job_id, of_here(workspace), or_(_T.state == "queued", mine))
     with workspace.database.transaction() as db:
-        if not db.execute(queued.values(begun)).rowcount:
+        if not db.execute(claim.values(**begun, attempts=attempts)).rowcount:
             return None
         return Job.from_row(db.execute(select(job_table).where(_T.id == job_id)).mappings().one())
-
-
-def _write(workspace: Workspace, job_id: str, **values: Any) -> None:
-    with workspace.database.transaction() as db:
-        db.execute(update(job_table).where(_T.id == job_id).values(values))
 
 
 @contextmanager

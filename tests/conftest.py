@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from core.cli import main
+from core.database import Database
 from core.workspace import Workspace
 from sample_data.make_session import Session, make_session
+from tests import postgres as postgres_server
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -172,6 +174,28 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small disk cannot be mounted here (it needs root)")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server for the whole run."""
+    with postgres_server.server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: postgres_server.Server) -> str:
+    """A database with the tables. Take ``database``, which leaves it empty."""
+    url = postgres.url(postgres_server.new_database(postgres))
+    Database(url).close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Whatever takes this runs on both databases: a workspace that it opens is on an empty one of that kind."""
+    with postgres_server.on_database(request.param, request, monkeypatch):
+        yield request.param
 
 
 @pytest.fixture(scope="session")

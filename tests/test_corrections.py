@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,21 @@ from core.records import Session
 from core.reviews import Decision, decide, own_labels, undo
 from core.settings import EventSettings, SessionSettings
 from core.workspace import Workspace
+from tests.postgres import copy_records
 
 SECOND = 30
 """Frames."""
+
+
+@pytest.fixture
+def studio_workspace(studio_workspace: Workspace, database: str) -> Iterator[Workspace]:
+    """On both databases."""
+    if database == "sqlite":
+        yield studio_workspace
+        return
+    with Workspace.open(studio_workspace.home) as on_server:
+        copy_records(studio_workspace.database, on_server.database)
+        yield on_server
 
 
 @pytest.fixture

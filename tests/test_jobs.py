@@ -10,18 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, update
 
-from core import jobs, worker
+from core import job_report, jobs, worker
 from core.errors import Cancelled, UserError
+from core.job_report import Pace
 from core.jobs import Job, Kind
+from core.records import worker_table
 from core.settings import ExportSettings
 from core.tasks import Report
-from core.worker import Pace, main
+from core.worker import main
+from core.workers import sign_on
 from core.workspace import Workspace
+from tests.postgres import on_database
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = (sys.executable, "-c", "from tests.test_jobs import run_worker; run_worker()")
@@ -79,8 +85,20 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+BOTH = pytest.mark.parametrize("where", ["sqlite", "postgresql"], indirect=True)
+"""Where the records matter, and not what the worker does with its processes and files."""
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """On which database the workspace keeps its records; SQLite unless the test says otherwise."""
+    kind = getattr(request, "param", "sqlite")
+    with on_database(kind, request, monkeypatch):
+        yield kind
+
+
+@pytest.fixture
+def workspace(where: str, tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tmp_path / "home") as opened:
         yield opened
         if locked(opened):
@@ -154,6 +172,7 @@ def work_here(workspace: Workspace) -> None:
 # the life of a job
 
 
+@BOTH
 def test_a_job_is_done_and_says_how_far_it_is(workspace: Workspace) -> None:
     job = queued(workspace, count=40)
     assert (job.state, job.step, job.fraction, job.attempts, job.active) == ("queued", "", 0.0, 0, True)
@@ -194,6 +213,7 @@ def test_the_worker_ends_when_it_is_idle_and_comes_back_for_the_next_job(workspa
     wait_for(workspace, second, "done")
 
 
+@BOTH
 def test_a_queued_job_is_cancelled_at_once(workspace: Workspace) -> None:
     job, other = queued(workspace), queued(workspace, to="other")
     jobs.cancel(workspace, job.id)
@@ -217,6 +237,7 @@ def test_a_running_job_is_cancelled_soon_and_what_it_finished_is_kept(workspace:
     assert again.id != job.id
 
 
+@BOTH
 def test_one_killed_worker_loses_nothing(workspace: Workspace) -> None:
     job, waiting = queued(workspace, count=30), queued(workspace, to="other")
     start(workspace)
@@ -257,6 +278,38 @@ def test_a_job_whose_worker_died_can_be_cancelled(workspace: Workspace, monkeypa
     assert ended.attempts == 1
 
 
+@BOTH
+@pytest.mark.parametrize("trace", ["silent", "gone", "alive"])
+def test_a_job_whose_machine_died_can_be_cancelled_from_another(
+    where: str, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trace: str
+) -> None:
+    """It would be shown as running to the whole team for ever."""
+    if where == "sqlite":
+        monkeypatch.setenv("TRICKLINE_DB", f"sqlite:///{workspace.home}/trickline.db")
+    with Workspace.open(tmp_path / "elsewhere") as elsewhere:
+        job = queued(elsewhere)
+        its_worker = sign_on(elsewhere)
+        assert worker._claim(elsewhere, job.id, its_worker)
+        at = worker_table.c.id == its_worker
+        with workspace.database.transaction() as db:
+            if trace == "silent":
+                db.execute(update(worker_table).where(at).values(seen_at=datetime.now(UTC) - timedelta(minutes=2)))
+            elif trace == "gone":
+                db.execute(delete(worker_table).where(at))
+        jobs.cancel(workspace, job.id)
+        left = jobs.job(workspace, job.id)
+        assert left.cancel
+        if trace == "alive":
+            assert left.state == "running"  # it stops as soon as its task asks
+        else:
+            assert left.state == "cancelled"
+            assert left.finished_at is not None
+            worker._take_up_again(elsewhere)  # the machine comes back after all
+            assert jobs.job(workspace, job.id).state == "cancelled"
+    assert not locked(workspace)  # no worker was started to answer for another's job
+
+
+@BOTH
 def test_a_worker_that_is_told_to_end_puts_its_job_back(workspace: Workspace) -> None:
     """Switching the machine off is no fault of the job's, so it does not count as an attempt."""
     job = queued(workspace, count=40)
@@ -345,6 +398,7 @@ def test_trickline_worker_once(workspace: Workspace) -> None:
 # submitting
 
 
+@BOTH
 def test_the_same_work_is_queued_once(workspace: Workspace) -> None:
     """An impatient user clicks twice."""
     arguments = {"session": "a", "events": [[1, 2, "ollie"]], "settings": ExportSettings()}
@@ -362,6 +416,7 @@ def test_the_same_work_is_queued_once(workspace: Workspace) -> None:
     assert jobs.submit(workspace, "export", arguments, start=False).id != same[0].id
 
 
+@BOTH
 def test_what_is_being_cancelled_can_be_submitted_anew(workspace: Workspace) -> None:
     job = queued(workspace, count=400)
     start(workspace)
@@ -373,6 +428,7 @@ def test_what_is_being_cancelled_can_be_submitted_anew(workspace: Workspace) -> 
     wait_for(workspace, again, "running")
 
 
+@BOTH
 def test_the_list_of_jobs(workspace: Workspace) -> None:
     a, b = (
         jobs.submit(workspace, "process", {"session": name, "folder": name, "units": 1}, start=False) for name in "ab"
@@ -388,6 +444,7 @@ def test_the_list_of_jobs(workspace: Workspace) -> None:
         jobs.job(workspace, "nothing")
 
 
+@BOTH
 def test_a_job_survives_who_submitted_it(workspace: Workspace) -> None:
     """The server is stopped with Ctrl-C or killed, or its terminal is closed: the work goes on."""
     code = """if True:
@@ -426,6 +483,7 @@ def test_a_job_submitted_while_the_worker_ends_is_done(workspace: Workspace, mon
     assert not locked(workspace)
 
 
+@BOTH
 def test_a_lost_queue_loses_no_job(workspace: Workspace) -> None:
     first, second = queued(workspace), queued(workspace, to="second")
     for file in workspace.home.glob("queue.db*"):
@@ -458,6 +516,7 @@ def test_a_job_that_never_came_into_the_queue_is_done(
 
 def test_a_job_that_could_not_begin_is_begun_again(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     job = queued(workspace)
+    monkeypatch.setattr(worker, "RETRY_S", 0.05)
     monkeypatch.setattr(worker, "_claim", failing(worker._claim, times=1))
     work_here(workspace)
     assert jobs.job(workspace, job.id).state == "done"
@@ -468,8 +527,10 @@ def test_an_outcome_that_cannot_be_written_at_first_is_not_lost(
 ) -> None:
     """The disk is full for a while: the job must not stand there as running for as long as the worker lives."""
     job = queued(workspace)
-    monkeypatch.setattr(worker, "_RETRY_S", 0.05)
-    monkeypatch.setattr(worker, "_write", failing(worker._write, times=2, where=lambda values: "state" in values))
+    monkeypatch.setattr(worker, "RETRY_S", 0.05)
+    monkeypatch.setattr(
+        worker, "write_job", failing(job_report.write_job, times=2, where=lambda values: "state" in values)
+    )
     work_here(workspace)
     ended = jobs.job(workspace, job.id)
     assert (ended.state, ended.result, ended.attempts) == ("done", {"units": 3}, 1)

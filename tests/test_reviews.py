@@ -11,16 +11,17 @@ from sqlalchemy.exc import IntegrityError
 
 from core.errors import UserError
 from core.intervals import Event, Interval
+from core.kept_labels import insert_labels
 from core.records import LabelRevision
 from core.reviews import Decision, decide, rejected, reviews, undo
 from core.tricks import Review, Trick, chosen, matched, tricks
-from core.workspace import Workspace, insert_labels
+from core.workspace import Workspace
 
 FOUND = [Event(100, 130, confidence=0.9), Event(300, 340, confidence=0.8), Event(600, 620, confidence=0.7)]
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
+def workspace(database: str, tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tmp_path / "home") as opened:
         yield opened
 
@@ -204,6 +205,10 @@ def test_a_decision_whose_label_cannot_be_saved_is_not_kept(workspace: Workspace
     kept = decide(workspace, session, [Decision(FOUND[0], verdict="keep")]).reviews
     with workspace.database.transaction() as db:
         refuse = "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        if db.dialect.name == "postgresql":
+            raised = "BEGIN RAISE integrity_constraint_violation USING MESSAGE = 'refused'; END"
+            db.exec_driver_sql(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {raised} $$")
+            refuse = "FOR EACH ROW EXECUTE FUNCTION refuse()"
         db.exec_driver_sql(f"CREATE TRIGGER refusal BEFORE INSERT ON label_revisions {refuse}")
     with pytest.raises(IntegrityError, match="refused"):
         decide(workspace, session, [Decision(FOUND[0], verdict="reject"), Decision(FOUND[1], verdict="keep")])
@@ -212,7 +217,8 @@ def test_a_decision_whose_label_cannot_be_saved_is_not_kept(workspace: Workspace
     assert reviews(workspace, session) == kept
     assert labels(workspace, session) == [(100, 130)]
     with workspace.database.transaction() as db:
-        db.exec_driver_sql("DROP TRIGGER refusal")
+        table = " ON label_revisions" if db.dialect.name == "postgresql" else ""
+        db.exec_driver_sql(f"DROP TRIGGER refusal{table}")
     decide(workspace, session, [Decision(FOUND[1], verdict="keep")])
     assert labels(workspace, session) == [(100, 130), (300, 340)]
 
