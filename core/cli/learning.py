@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from core.cli.shared import Json, Pose, Stride, Weights, bar, open_workspace, pose_settings, say
+from core.cli.shared import Json, Pose, Stride, Wandb, WandbUpload, Weights, bar, open_workspace, pose_settings, say
 from core.errors import UserError
-from core.settings import FeatureSet, ModelKind, PoseSettings, TrainSettings
+from core.settings import FeatureSet, ModelKind, PoseSettings, RunSettings, TrainSettings
 
 
 def train(
@@ -36,45 +36,69 @@ def train(
     pose: Pose = "auto",
     weights: Weights = None,
     stride: Stride = 2,
+    metrics_run_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Learn from what the W&B run of this name logged, instead of a --video."),
+    ] = None,
+    wandb: Wandb = False,
+    upload: WandbUpload = False,
     as_json: Json = False,
 ) -> None:
     """Train a detector on labelled videos, or with --all on everything that was labelled and reviewed, and say how good
     it is on what it was not trained on."""
     from core import corrections, training, validate
     from core.atomic import check_folder
+    from core.wandb_log import knobs, logged
 
     video, labels = video or [], labels or []
+    if metrics_run_name and (everything or video or label):
+        raise UserError("--metrics-run-name says what to learn from: leave out --all, --video and --label.")
     if everything and (video or labels or label):
         raise UserError("--all learns from the workspace: leave out --video, --labels and --label, or leave out --all.")
-    if not everything and not video:
+    if not (everything or video or metrics_run_name):
         raise UserError("Give a --video with its --labels to learn from, or --all for what is in the workspace.")
-    if len(video) != len(labels):
+    if metrics_run_name and len(labels) > 1:
+        raise UserError("--metrics-run-name takes one --labels at most.")
+    if not metrics_run_name and len(video) != len(labels):
         raise UserError(
             f"{len(video)} --video and {len(labels)} --labels were given: give one label file for each video."
         )
     check_folder(out.parent)
     settings = TrainSettings(feature_set=feature_set, model=model, seed=seed)
-    with open_workspace() as workspace:
+    looking = pose_settings(pose, weights, stride)
+    config = knobs(RunSettings(pose=looking, train=settings), trains=True) | {"metrics_run_name": metrics_run_name}
+    metrics = _metrics(metrics_run_name, labels, feature_set) if metrics_run_name else None
+    with open_workspace() as workspace, logged(wandb, "train", config, upload=upload) as log:
         skipped: list[str] = []
-        if everything:
-            with bar("workspace") as progress:
-                gathering = (lambda done: progress("gathering what was decided", done)) if progress else None
-                lessons, skipped = corrections.lessons(workspace, gathering)
-            say(skipped)
-            if not lessons:
-                raise UserError("No session teaches anything: label one, or review what was found in it.")
+        lessons: list[Any] = []
+        if metrics:
+            log.use(metrics.artifacts)
+            labelled, backends = list(metrics.labelled), list(metrics.backends)
+            names = [one.example.name for one in labelled]
         else:
-            looking = pose_settings(pose, weights, stride)
-            lessons = [_lesson(workspace, *pair, label, looking) for pair in zip(video, labels, strict=True)]
+            if everything:
+                with bar("workspace") as progress:
+                    gathering = (lambda done: progress("gathering what was decided", done)) if progress else None
+                    lessons, skipped = corrections.lessons(workspace, gathering)
+                say(skipped)
+                if not lessons:
+                    raise UserError("No session teaches anything: label one, or review what was found in it.")
+                for lesson in lessons:
+                    log.raw_footage(lesson.session.path)
+            else:
+                lessons = [_lesson(workspace, *pair, label, looking, log) for pair in zip(video, labels, strict=True)]
+            labelled, backends = [lesson.labelled for lesson in lessons], [lesson.backend for lesson in lessons]
+            names = [lesson.session.name for lesson in lessons]
+        log.labels(labelled)
         with bar(out.name) as progress:
             trained = training.train(
-                [lesson.labelled for lesson in lessons],
+                labelled,
                 settings,
-                [lesson.backend for lesson in lessons],
+                backends,
                 progress,
                 wanted_recall=never_miss,
                 replayed=everything,
-                names=[lesson.session.name for lesson in lessons],
+                names=names,
             )
         if trained.unvalidated:
             say([f"Not validated: {trained.unvalidated}"])
@@ -83,10 +107,13 @@ def train(
         trained.detector.save(out)
         sessions = {"sessions": [lesson.session.id for lesson in lessons]} if everything else {}
         workspace.add_model(out, out.stem, {**trained.meta, **sessions})
+        log.training(trained, labelled)
+        log.model(out, trained)
+    say([log.told] if log.told else [])
     if as_json:
         told = {"model": str(out), "validation": trained.detector.meta["validation"]}
         if everything:
-            told |= {"sessions": [lesson.session.name for lesson in lessons], "skipped": skipped}
+            told |= {"sessions": names, "skipped": skipped}
             told |= {"learning_curve": trained.detector.meta.get("learning_curve", [])}
         typer.echo(json.dumps({**told, "events": trained.detector.events.model_dump()}, allow_nan=False))
     else:
@@ -167,7 +194,20 @@ def evaluate(
         say([f"Report written to {report} ({report.stat().st_size / 1e6:.1f} MB)."])
 
 
-def _lesson(workspace: Any, video: Path, labels: Path, label: str | None, looking: PoseSettings) -> Any:
+def _metrics(name: str, labels: list[Path], feature_set: FeatureSet) -> Any:
+    """What a run of W&B teaches, by its own labels or those of a file."""
+    from core.wandb_log import find_metrics
+
+    metrics = find_metrics(name)
+    metrics.check(feature_set)
+    if labels:
+        return metrics.with_labels(labels[0])
+    if not any(one.truth for one in metrics.labelled):
+        raise UserError(f"The run {name} logged no labels: give the --labels of its video.")
+    return metrics
+
+
+def _lesson(workspace: Any, video: Path, labels: Path, label: str | None, looking: PoseSettings, log: Any) -> Any:
     """What a video and its label file teach; the labels are kept."""
     from core import pipeline
     from core.corrections import Lesson
@@ -179,4 +219,6 @@ def _lesson(workspace: Any, video: Path, labels: Path, label: str | None, lookin
     with bar(video.name) as progress:
         seen = pipeline.look(video, workspace, looking, progress=progress)
     pipeline.keep_labels(workspace, seen.content, everything, str(labels))
+    log.raw_footage(video)
+    log.movement_metrics(seen, truth)
     return Lesson(workspace.session(seen.content), Labelled(seen.example(truth), seen.video.pts_s), seen.backend)
