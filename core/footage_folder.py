@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,16 +115,16 @@ def list_footage(folder: str = "", root: Path | None = None) -> Listing:
         UserError: there is no such folder, it may not be read, or it lies outside the root.
     """
     top = (root or footage_root()).resolve()
-    here = (top / folder).resolve()
+    here = _resolved(top / folder)
     parts = [part for part in re.split(r"[/\\]", folder) if part not in ("", ".")]
-    if not here.is_relative_to(top) or any(part.startswith(".") for part in parts):
+    if here is None or not here.is_relative_to(top) or any(part.startswith(".") for part in parts):
         raise UserError(f"{folder} is not a folder inside {top}: choose one of those that are listed.")
     folders, videos = [], []
     try:
         for entry in _visible(here, top):
             if entry.is_dir():
                 folders.append(entry.name)
-            elif Path(entry.name).suffix.lower() in VIDEO_TYPES and entry.is_file():
+            elif is_video(entry):
                 facts = entry.stat()
                 modified = datetime.fromtimestamp(facts.st_mtime, UTC)
                 videos.append(FootageFile(here / entry.name, facts.st_size, modified))
@@ -136,6 +136,54 @@ def list_footage(folder: str = "", root: Path | None = None) -> Listing:
         tuple(sorted(folders, key=natural)),
         tuple(sorted(videos, key=lambda video: natural(video.name))),
     )
+
+
+def entries_below(
+    folder: Path, without: Iterable[Path] = (), unread: Callable[[OSError], None] | None = None
+) -> Iterator[os.DirEntry[str]]:
+    """What lies in ``folder`` and the folders in it, files and folders, in no order.
+
+    Left out are what is hidden, links that lead out or nowhere, and what lies behind links to folders.
+
+    Args:
+        without: folders that are left out with all that is in them, if they lie in ``folder``.
+        unread: told of every folder in it that cannot be listed; the others go on.
+
+    Raises:
+        OSError: ``folder`` itself cannot be listed.
+    """
+    top, root = str(folder), Path(os.path.realpath(folder))
+    places = [Path(os.path.realpath(place)) for place in without]
+    left_out = {os.path.join(top, place.relative_to(root)) for place in places if place.is_relative_to(root)}
+    waiting = [top]
+    while waiting:
+        here = waiting.pop()
+        try:
+            entries = [
+                (entry, entry.is_dir(follow_symlinks=False))
+                for entry in _visible(Path(here), root)
+                if entry.path not in left_out
+            ]
+        except OSError as error:
+            if here == top:
+                raise
+            if unread:
+                unread(error)
+            continue
+        for entry, is_folder in entries:
+            if is_folder:
+                waiting.append(entry.path)
+            yield entry
+
+
+def is_video(entry: os.DirEntry[str]) -> bool:
+    """Whether something is a file that is called like a video. One that nobody may look at is taken for one."""
+    if os.path.splitext(entry.name)[1].lower() not in VIDEO_TYPES:
+        return False
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
 
 
 def length_s(path: Path) -> float | None:
@@ -163,6 +211,16 @@ def _visible(folder: Path, root: Path) -> Iterator[os.DirEntry[str]]:
         for entry in entries:
             if entry.name.startswith((".", "$")):
                 continue
-            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-                continue
+            if entry.is_symlink():
+                target = _resolved(Path(entry.path))
+                if target is None or not target.is_relative_to(root) or not os.path.exists(target):
+                    continue
             yield entry
+
+
+def _resolved(path: Path) -> Path | None:
+    """Where a path leads; None if its links go round in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError up to Python 3.12; later ones go on with what is left of the path
+        return None

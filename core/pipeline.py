@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.atomic import atomic_path, check_folder
+from core.atomic import atomic_path, check_folder, make_folder
 from core.audio import onset_strength
+from core.author import author
 from core.content import content_id
 from core.detector import STARTER, Detector, TrickDetector, starter
 from core.errors import NobodySeen, UserError
@@ -35,8 +36,8 @@ from core.labels import read_labels
 from core.labels.label_set import check_within
 from core.lessons import Example
 from core.metrics import Signals, signals
-from core.pose import SubjectChoice, backends
-from core.pose.extract import Seconds, extract
+from core.pose import PoseEstimator, SubjectChoice, backends
+from core.pose.extract import PART_FRAMES, Seconds, extract, extract_parts, missing_parts
 from core.pose.table import CameraTable, PoseTable
 from core.records import Session, interval_rows
 from core.settings import EventSettings, ExportSettings, GuardrailSettings, PoseSettings, RunSettings, SessionSettings
@@ -108,10 +109,7 @@ class Result:
         """The object that ``trickline run --json`` prints."""
         video, seconds = self.look.video, self.look.seconds
         return {
-            "video": str(video.path),
-            "frames": video.n_frames,
-            "fps": round(float(video.info.average_rate), 6),
-            "duration_s": round(video.info.duration_s, 6),
+            **video_told(video),
             "pose": self.look.backend,
             "sampled": self.look.camera.n,
             "events": [
@@ -130,6 +128,18 @@ class Result:
         }
 
 
+def open_video(path: Path, workspace: Workspace) -> Video:
+    """Open a video, without reading it through where that was done before.
+
+    The times of its frames are kept once the workspace has something of the video, and not for every file that is
+    opened.
+
+    Raises:
+        UserError: as :meth:`core.video.Video.open`.
+    """
+    return Video.open(path, lambda file: workspace.artifact(content_id(file), "times", {}, "npy", version=1))
+
+
 def look(
     path: Path,
     workspace: Workspace,
@@ -145,7 +155,7 @@ def look(
         Cancelled: ``cancelled`` said so; what was seen so far is kept.
     """
     pose, guardrails = pose or PoseSettings(), guardrails or GuardrailSettings()
-    video = Video.open(path)
+    video = open_video(path, workspace)
     if video.n_frames < 2:
         raise UserError(f"{path.name} holds a single frame, in which nothing can move: choose a video.")
     content = content_id(video.path)
@@ -172,6 +182,48 @@ def look(
     return seen
 
 
+def parts_to_look_at(path: Path, workspace: Workspace, pose: PoseSettings) -> list[range]:
+    """The parts of a video that nobody has looked at, as runs of their numbers; see :func:`look_at_parts`.
+
+    Raises:
+        UserError: the video or the backend cannot be used.
+    """
+    video, _, pose_path, camera_path = _asked(path, workspace, pose)
+    return missing_parts(video, pose.sample_stride, pose_path, camera_path)
+
+
+def look_at_parts(
+    path: Path,
+    workspace: Workspace,
+    pose: PoseSettings,
+    span: range,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+) -> None:
+    """Look at some parts of a video; :func:`look` takes them as they are, wherever they were looked at.
+
+    Raises:
+        UserError: the video or the backend cannot be used.
+        Cancelled: ``cancelled`` said so; finished parts stay.
+    """
+    video, estimator, pose_path, camera_path = _asked(path, workspace, pose)
+    first, last = (number * PART_FRAMES * pose.sample_stride for number in (span.start, span.stop))
+
+    def looked(done: int, _: int) -> None:
+        if progress:
+            progress("looking", (done - first) / (last - first))
+
+    extract_parts(video, estimator, pose.sample_stride, pose_path, camera_path, span, looked, cancelled)
+
+
+def _asked(path: Path, workspace: Workspace, pose: PoseSettings) -> tuple[Video, PoseEstimator, Path, Path]:
+    """The video, who looks at it, and where the persons and the camera go."""
+    estimator = backends.choose(pose, workspace.home / "weights")
+    pose_path, camera_path, _ = _tables(workspace, content_id(path), estimator.name, pose.sample_stride)
+    make_folder(camera_path.parent)  # before it is opened: whoever takes the next span does not read it through
+    return open_video(path, workspace), estimator, pose_path, camera_path
+
+
 def kept(session: Session, workspace: Workspace, guardrails: GuardrailSettings | None = None) -> Look | None:
     """What was last seen in a session, from the workspace; None if nobody has looked at it to the end.
 
@@ -181,13 +233,23 @@ def kept(session: Session, workspace: Workspace, guardrails: GuardrailSettings |
     last = session.facts.get("looked")
     if not last or not all(path.exists() for path in _tables(workspace, session.id, **last)):
         return None
-    video = Video.open(session.path)
+    video = open_video(session.path, workspace)
     return _read(video, session.id, workspace, last["backend"], last["stride"], guardrails or GuardrailSettings())
 
 
 def video_facts(video: Video) -> dict[str, Any]:
     """What a session keeps of its video."""
     return {**asdict(video.info), "average_rate": str(video.info.average_rate), "frames": video.n_frames}
+
+
+def video_told(video: Video) -> dict[str, Any]:
+    """What the command line prints of a video itself."""
+    return {
+        "video": str(video.path),
+        "frames": video.n_frames,
+        "fps": round(float(video.info.average_rate), 6),
+        "duration_s": round(video.info.duration_s, 6),
+    }
 
 
 def _tables(workspace: Workspace, content: str, backend: str, stride: int) -> tuple[Path, Path, Path]:
@@ -350,7 +412,7 @@ def found(seen: Look, workspace: Workspace, settings: SessionSettings) -> tuple[
         "looked": [seen.backend, seen.stride],
         "choices": [str(choice) for choice in seen.choices],
         "guardrails": settings.guardrails.model_dump(),
-        "model": settings.model or (content_id(STARTER) if STARTER.exists() else "rule"),
+        "model": settings.model or _starter_id(),
     }
     path = workspace.artifact(seen.content, "probability", key, "parquet", version=_LOOK_VERSION)
     if path.exists():
@@ -363,11 +425,32 @@ def found(seen: Look, workspace: Workspace, settings: SessionSettings) -> tuple[
     return _events(seen, probability, detector.events), probability
 
 
+def finding_key(workspace: Workspace, content: str, pose: PoseSettings, model: Path | None) -> dict[str, Any]:
+    """What decides, beside the settings of a run, which tricks it finds in a video: whoever keeps its result asks
+    whether this is still so.
+
+    Args:
+        model: a detector's bundle; None is the starter.
+
+    Raises:
+        UserError: the backend or the model cannot be used.
+    """
+    return {
+        "looked": [_LOOK_VERSION, backends.choose(pose, workspace.home / "weights").name],
+        "choices": [str(choice) for choice in workspace.subjects(content)],
+        "model": content_id(model) if model else _starter_id(),
+    }
+
+
+def _starter_id() -> str:
+    return content_id(STARTER) if STARTER.exists() else "rule"
+
+
 def keep_labels(workspace: Workspace, content: str, truth: Sequence[Interval], source: str) -> None:
     """Add a revision to the history of a session's labels, unless they are what it has already."""
     newest = workspace.labels(content)
     if newest is None or interval_rows(newest.intervals) != interval_rows(truth):
-        workspace.save_labels(content, truth, source)
+        workspace.save_labels(content, truth, source, author())
 
 
 def skater(seen: Look) -> Skater:

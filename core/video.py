@@ -13,8 +13,9 @@ browsers show it and as FFmpeg's ``-ss`` takes it. A frame's number is its ordin
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from core.atomic import atomic_path
 from core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -116,7 +118,7 @@ class Picture:
 
 
 class Video:
-    """One readable video file. Opening reads the index of the file, never the pictures beyond the first."""
+    """One readable video file. Opening decodes the first picture, and reads the file through for the times of all."""
 
     def __init__(self, path: Path, info: VideoInfo, pts: NDArray[np.int64] | None, pts_s: NDArray[np.float64]) -> None:
         self.path = path
@@ -126,8 +128,14 @@ class Video:
         self._pts = pts  # in ticks of the stream; None where the file does not say which frame a time belongs to
 
     @classmethod
-    def open(cls, path: str | Path) -> Video:
+    def open(cls, path: str | Path, kept: Callable[[Path], Path] | None = None) -> Video:
         """Probe ``path`` and read its PTS table.
+
+        Args:
+            path: the file.
+            kept: says of the file, given by its absolute path, where its times are kept once they were read, if the
+                folder is there: 10 GB on a network folder take minutes. It must go by the content, as
+                :func:`core.pipeline.open_video` does.
 
         Raises:
             UserError: not a file, empty, not a video, cut short, sound only, or no frame that can be decoded.
@@ -136,22 +144,25 @@ class Video:
         _check_file(path)
         try:
             with av.open(str(path), metadata_errors="ignore") as container:
-                return cls._read(path, container)
+                return cls._read(path, container, kept(path) if kept else None)
         except (av.FFmpegError, OSError) as error:
             raise UserError(
                 f"{path.name} cannot be read as a video ({_reason(error)}): check that it plays."
             ) from error
 
     @classmethod
-    def _read(cls, path: Path, container: Any) -> Video:
+    def _read(cls, path: Path, container: Any, kept: Path | None) -> Video:
         stream = picture_stream(container)
         if stream is None:
             raise UserError(f"{path.name} holds no picture, only sound: choose a video file.")
         if stream.codec_context is None:
             raise UserError(f"{path.name} is coded in a way that is not known here: convert it to H.264.")
-        ticks, last_duration, in_order = _packet_times(container, stream)
+        times = _kept_times(kept) if kept else None
+        ticks, last_duration, in_order = times or _packet_times(container, stream)
         if not len(ticks):
             raise UserError(f"{path.name} holds no frame that can be shown: record or copy it again.")
+        if kept and not times and kept.parent.is_dir():
+            _keep_times(kept, ticks, last_duration, in_order)
         first = _first_picture(path)
         time_base: Fraction = stream.time_base
         start = Fraction(container.start_time, av.time_base) if container.start_time is not None else Fraction(0)
@@ -318,6 +329,12 @@ def picture_stream(container: Any) -> Any:
 
 
 def _check_file(path: Path) -> None:
+    for name in (path, Path(os.path.realpath(path))):  # which is what the records keep
+        try:
+            str(name).encode()
+        except UnicodeEncodeError as error:  # from an old disk or archive
+            readable = os.fsencode(name).decode("utf-8", "replace")
+            raise UserError(f"{readable} has a name that is not UTF-8: rename the file or its folder.") from error
     try:
         there = path.exists()
     except OSError as error:  # a name too long for any disk
@@ -330,7 +347,7 @@ def _check_file(path: Path) -> None:
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{path.name} is empty (0 bytes): copy it again from the camera.")
-        missing = _missing_bytes(path, size)
+        missing = missing_bytes(path, size)
     except PermissionError as error:
         raise UserError(f"{path.name} may not be read: change its permissions.") from error
     if missing:
@@ -341,7 +358,7 @@ _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"free", b"skip"
 """What stands at the top level of an MP4 or QuickTime file (ISO/IEC 14496-12, QuickTime File Format)."""
 
 
-def _missing_bytes(path: Path, size: int) -> int:
+def missing_bytes(path: Path, size: int) -> int:
     """By how many bytes the last box of an MP4 or QuickTime file runs past the end of the file (0 for other files).
 
     FFmpeg reads such a file up to where it breaks without a word. Box layout: ISO/IEC 14496-12, 4.2. What follows the
@@ -394,6 +411,26 @@ def _packet_times(container: Any, stream: Any) -> tuple[list[Any], int, bool]:
     if 2 * len(known) < len(ticks):
         return [None] * len(ticks), 0, True
     return known, last[1], in_order
+
+
+def _keep_times(path: Path, ticks: list[Any], last_duration: int, in_order: bool) -> None:
+    """Write what :func:`_packet_times` said: one row of int64, the number of frames first."""
+    known = [] if ticks[0] is None else ticks
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.array([len(ticks), last_duration, in_order, *known], np.int64))
+    except UserError as error:  # it can be read again each time
+        log.info("%s", error)
+
+
+def _kept_times(path: Path) -> tuple[list[Any], int, bool] | None:
+    """What :func:`_keep_times` wrote; None where there is no such file, or a damaged one."""
+    try:
+        row = np.load(path, allow_pickle=False)
+        n, last_duration, in_order, *ticks = row.tolist()
+    except (OSError, EOFError, ValueError):
+        return None
+    return (ticks or [None] * n, last_duration, bool(in_order)) if len(ticks) in (0, n) else None
 
 
 def _numbered(packets: Iterator[Any]) -> Iterator[Any]:

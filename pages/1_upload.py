@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
 import streamlit as st
 
-from core import jobs, thumbnails
+from core import jobs
+from core.adding import adding_jobs, put_aside
 from core.errors import UserError
 from core.records import Session
-from core.timecode import clock
-from pages.widgets.footage_browser import browse, size_words
+from core.standing import Standing, standings
+from pages.widgets.footage_browser import FEW, browse
 from pages.widgets.jobs import follow, job_chip
 from pages.widgets.media import open_workspace
 from pages.widgets.plain_text import escaped
 from pages.widgets.session_bar import choose_session, session_bar
+from pages.widgets.session_cards import cards, facts_words, poster, tricks_words
 from pages.widgets.sessions import (
-    Standing,
     add,
+    add_in_background,
     find_tricks,
     findings,
+    is_joined,
     is_uploaded,
     pose_settings,
     remove,
     rename,
     save_pose,
-    standings,
+    tell,
 )
 from pages.widgets.upload import uploader
 
 _SAMPLE = "upload_sample"
 _SAID = "upload_said"
-_ALL = "upload_all"
-_CARDS = 24  # more sessions are shown on request
-_CARD_WIDTH = 280  # pixels: four beside each other on a 1440 px wide screen, two on 1024
+_LONG = 6
+"""Lines; more of them scroll."""
 
 _ICONS = {
     "warning": ":orange[:material/warning:]",
@@ -68,6 +69,9 @@ def save_knobs(session_id: str) -> None:
 def arrivals() -> bool:
     """Draw the drop area and make sessions of what has arrived; whether anything has."""
     arrived = uploader("footage")
+    if len(arrived) > FEW:  # they came while another page was shown
+        add_in_background([video.path for video in arrived], names={str(video.path): video.name for video in arrived})
+        return True
     said = []
     for video in arrived:
         try:
@@ -108,7 +112,7 @@ def add_panel(wide: bool, sample: bool) -> None:
 def sample_progress() -> None:
     """What the sample is doing; once it is there, every page shows it."""
     workspace = open_workspace()
-    active = next((job for job in jobs.jobs(workspace, active_only=True) if job.kind == "sample"), None)
+    active = next(iter(jobs.jobs(workspace, active_only=True, kind="sample")), None)
     job_id = active.id if active else st.session_state.get(_SAMPLE)
     if job_id is None:
         return
@@ -119,6 +123,30 @@ def sample_progress() -> None:
         if job.state == "done" and job.result:
             choose_session(job.result["session"])
             st.rerun()
+
+
+def adding() -> None:
+    """The footage that is being added, and what became of it, until that is put aside."""
+    workspace = open_workspace()
+    for job in adding_jobs(workspace):
+        with st.container(border=True, key=f"adding_{job.id}", gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+                with st.container():
+                    follow(workspace, job.id, f"adding_{job.id}_state")
+                if not job.active:
+                    st.button(
+                        "Dismiss", key=f"dismiss_{job.id}", type="tertiary", on_click=put_aside, args=(workspace, job)
+                    )
+            result = job.result or {}
+            _sentences("failed", ":material/error:", result.get("failed") or [], True)
+            _sentences("to know", ":material/info:", result.get("notes") or [], False)
+
+
+def _sentences(what: str, icon: str, sentences: list[str], expanded: bool) -> None:
+    if sentences:
+        height: int | Literal["content"] = 160 if len(sentences) > _LONG else "content"
+        with st.expander(f"{len(sentences)} {what}", icon=icon, expanded=expanded):
+            st.container(height=height, border=False).text("\n".join(sentences))
 
 
 def what_happens() -> None:
@@ -134,7 +162,7 @@ def desk(session: Session, standing: Standing) -> None:
     with st.container(border=True, key="desk"):
         left, right = st.columns([5, 6], gap="medium")
         with left:
-            _poster(session, "desk")
+            poster(session, "desk")
             with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
                 key = f"name_{session.id}"
                 st.session_state[key] = session.name
@@ -143,7 +171,7 @@ def desk(session: Session, standing: Standing) -> None:
                     st.text(str(session.path))
                     if st.button("Remove from the list", icon=":material/delete:", key="remove"):
                         confirm_removal(session)
-            st.caption(escaped(_facts(session)))
+            st.caption(escaped(facts_words(session)))
         with right:
             missing = _health(session)
             if not missing:
@@ -194,7 +222,10 @@ def _look_further(session: Session, tricks: int | None) -> None:
         if tricks != 0:
             with st.container(key="next_review", width="content"):
                 st.page_link(
-                    "pages/5_review.py", label=f"Review {_tricks(tricks)}", icon=":material/movie:", query_params=where
+                    "pages/5_review.py",
+                    label=f"Review {tricks_words(tricks)}",
+                    icon=":material/movie:",
+                    query_params=where,
                 )
         else:
             st.text("No trick was found. See on the timeline why not, or mark one yourself.")
@@ -241,11 +272,12 @@ def confirm_removal(session: Session) -> None:
     st.write(
         "Its labels, its decisions and all that was found in it are forgotten. Models trained on it and clips stay."
     )
-    st.write(
-        "The video was uploaded into the workspace and is **deleted** with it."
-        if is_uploaded(session)
-        else "The video itself stays where it is."
-    )
+    if is_uploaded(session):
+        st.write("The video was uploaded into the workspace and is **deleted** with it.")
+    elif is_joined(session):
+        st.write("The chapters stay where they are; the file that was joined of them is **deleted**.")
+    else:
+        st.write("The video itself stays where it is.")
     with st.container(horizontal=True):
         if st.button(
             "Remove", type="primary", icon=":material/delete:", key="remove_now", on_click=remove, args=(session,)
@@ -255,111 +287,29 @@ def confirm_removal(session: Session) -> None:
             st.rerun()
 
 
-def cards(sessions: list[Session], where: dict[str, Standing], current: str) -> None:
-    """All sessions, the newest first."""
-    fresh = [session.id for session in sessions if where[session.id].state == "new"]
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="sessions"):
-        st.subheader(f"{len(sessions)} sessions", anchor=False, width="content")
-        if len(fresh) > 1:
-            st.button(
-                f"Find tricks in all {len(fresh)} new ones",
-                icon=":material/search:",
-                key="find_all",
-                on_click=find_tricks,
-                args=(fresh[::-1],),
-                help="One after the other, the oldest first.",
-            )
-    shown = sessions if st.session_state.get(_ALL) else sessions[:_CARDS]
-    with st.container(horizontal=True, gap="small", key="cards"):
-        for session in shown:
-            key = "card_current" if session.id == current else f"card_{session.id}"
-            with st.container(border=True, key=key, gap="xsmall", width=_CARD_WIDTH, height="stretch"):
-                _card(session, where[session.id], session.id == current)
-    if len(shown) < len(sessions):
-        st.button(f"Show all {len(sessions)}", key="show_all", on_click=_show_all)
-
-
-def _show_all() -> None:
-    st.session_state[_ALL] = True
-
-
-def _card(session: Session, standing: Standing, current: bool) -> None:
-    _poster(session, "card")
-    st.text(session.name, wrap=False)
-    st.caption(escaped(_facts(session, short=True)))
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        _state(session, standing)
-        if not current:
-            st.button("Show", key=f"show_{session.id}", on_click=choose_session, args=(session.id,), type="tertiary")
-
-
-def _state(session: Session, standing: Standing) -> None:
-    if standing.state == "looked" and standing.tricks != 0:
-        words = f"Review {_tricks(standing.tricks)}"
-        st.page_link("pages/5_review.py", label=words, icon=":material/movie:", query_params={"session": session.id})
-    elif standing.state == "looked":
-        st.page_link(
-            "pages/2_timeline.py", label="No tricks found", icon=":material/show_chart:",
-            query_params={"session": session.id},
-        )  # fmt: skip
-    elif standing.state == "working":
-        waiting = standing.job is not None and standing.job.state == "queued"
-        st.caption(":material/pending: " + ("Waiting for its turn" if waiting else "Being looked at"))
-    elif standing.state == "failed":
-        st.caption(":red[:material/error:] Failed")
-    else:
-        st.button(
-            "Find tricks",
-            key=f"find_{session.id}",
-            icon=":material/search:",
-            on_click=find_tricks,
-            args=([session.id],),
-        )
-
-
-def _tricks(count: int | None) -> str:
-    return "the tricks" if count is None else f"{count} trick{'' if count == 1 else 's'}"
-
-
-def _poster(session: Session, place: str) -> None:
-    poster = thumbnails.poster_path(open_workspace(), session.id)
-    if poster.exists():
-        with st.container(key=f"poster_{place}_{session.id}"):
-            st.image(poster, width="stretch", alt=f"A frame of {session.name}")
-
-
-def _facts(session: Session, short: bool = False) -> str:
-    facts = session.facts
-    # What an older version noted may be less.
-    parts = [clock(facts["duration_s"])[:-3]] if "duration_s" in facts else []
-    if "average_rate" in facts:
-        parts.append(f"{float(Fraction(facts['average_rate'])):.4g} fps")
-    if not short and "width" in facts:
-        parts += [f"{facts['width']} × {facts['height']}", str(facts["codec"]).upper()]
-    if not short and session.path.is_file():
-        parts.append(size_words(session.path.stat().st_size))
-    return " · ".join(parts)
-
-
 def page() -> None:
     """Draw the page."""
-    sessions = open_workspace().sessions()
+    tell()
+    workspace = open_workspace()
+    sessions = workspace.sessions()
     if not sessions:
         with st.container(key="session_bar", horizontal=True, vertical_alignment="center"):
             st.header("Trickline", anchor=False, width="content")
             st.text("Footage in, tricks found, clips out.", width="stretch")
-            job_chip(open_workspace(), None)
+            job_chip(workspace, None)
         add_panel(wide=True, sample=True)
+        adding()
         sample_progress()
         st.space("small")
         what_happens()
         return
     current = session_bar("Upload")
     assert current is not None
-    where = standings(sessions)
+    where = standings(workspace, sessions)
+    adding()
     left, right = st.columns([3, 1], gap="medium")
     with right:
-        drawn = (open_workspace().home / "sample").resolve()
+        drawn = (workspace.home / "sample").resolve()
         add_panel(wide=False, sample=not any(session.path.is_relative_to(drawn) for session in sessions))
         sample_progress()
     with left:

@@ -17,8 +17,8 @@ from pages.widgets import editor
 from pages.widgets.footage import choose_subject, curves, describe, explained, found, seen
 from pages.widgets.label_desk import (
     Desk,
-    author,
     bench_key,
+    by,
     go_to,
     layer_name,
     layer_of,
@@ -60,7 +60,7 @@ def take(session: Session, layer: str, video: Video) -> str | None:
         return None
     tab = tab_of(session.id, layer)
     try:
-        notice = editor.take_edit(open_workspace(), session.id, layer, tab, edit, layer or author(), video.pts_s)
+        notice = editor.take_edit(open_workspace(), session.id, layer, tab, edit, by(layer), video.pts_s)
     except UserError as error:
         return str(error)
     if notice:

@@ -130,7 +130,10 @@ def test_one_bad_video_stops_nothing(session: Session, looked: Looked, trickline
     (trickline.folder / "broken.mp4").write_text("no video")
     ran = trickline("run", "broken.mp4", session.video, "--json")
     assert ran.sentence.startswith("broken.mp4 ")
-    assert json.loads(ran.out)["events"] == looked.ran.json["events"]
+    broken, whole, all_of_them = map(json.loads, ran.out.splitlines())
+    assert (broken["state"], broken["error"]) == ("failed", ran.sentence)
+    assert whole["events"] == looked.ran.json["events"]
+    assert (all_of_them["summary"]["done"], all_of_them["summary"]["failed"]) == (1, 1)
     assert len(list((trickline.folder / "clips").glob("*.mp4"))) == 2
 
 
@@ -427,16 +430,23 @@ def test_weights_that_are_there_are_not_fetched(trickline: Trickline, at_once: C
 
 
 LOOKING = {"--pose", "--weights", "--stride"}
+FINDING = {"--model", "--threshold", "--mode", "--out", "--json"}
+LOGGING = {"--wandb", "--wandb-upload"}
 
 
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("run", LOOKING | {"VIDEO...", "--labels", "--model", "--threshold", "--mode", "--out", "--json"}),
-        ("process", LOOKING | {"VIDEO", "--out", "--json"}),
+        ("run", LOOKING | FINDING | LOGGING | {"FOLDER", "URL...", "--labels", "--again", "--apart"}),
+        ("watch", LOOKING | FINDING | LOGGING | {"FOLDER", "--settle", "--once"}),
+        ("automation", LOOKING | FINDING | LOGGING | {"--payload", "--footage", "--no-wandb", "--max-gb"}),
+        ("process", LOOKING | LOGGING | {"VIDEO", "--out", "--json"}),
         (
             "train",
-            LOOKING | {"--video", "--labels", "--all", "--feature-set", "--model", "--never-miss", "--out", "--json"},
+            LOOKING
+            | LOGGING
+            | {"--video", "--labels", "--all", "--feature-set", "--model", "--never-miss", "--out", "--json"}
+            | {"--metrics-run-name"},
         ),
         ("detect", LOOKING | {"VIDEO", "--model", "--threshold", "--json"}),
         ("evaluate", LOOKING | {"--labels", "--events", "--json"}),
@@ -445,6 +455,10 @@ LOOKING = {"--pose", "--weights", "--stride"}
         ("recognize video", {"VIDEO", "--model", "--players", "--json"}),
         ("recognize train", {"--data", "--arch", "--out", "--epochs", "--json"}),
         ("recognize evaluate", {"--model", "--data", "--report", "--json"}),
+        ("recognize keep", {"DIR", "--name"}),
+        ("recognize list", {"--json"}),
+        ("recognize augment", {"--data", "--out", "--below", "--rotate", "--shift", "--seed"}),
+        ("recognize dive", {"NUMBER", "--json"}),
         ("serve", {"--model", "--host", "--port", "--max-mb", "--timeout"}),
         ("cutout", {"VIDEO", "--click", "--out", "--background", "--weights"}),
         ("bench", LOOKING | {"VIDEO", "--json"}),
@@ -479,14 +493,18 @@ def test_without_arguments_it_helps(trickline: Trickline) -> None:
     assert (ran.code, ran.err) == (2, "")
     for command in (
         "run",
+        "watch",
         "process",
         "train",
         "detect",
         "evaluate",
         "convert",
         "export",
+        "cutout",
         "recognize",
         "serve",
+        "automation",
+        "worker",
         "bench",
         "doctor",
         "models",

@@ -6,12 +6,13 @@ The network is a small one made of arithmetic: what is tested is everything roun
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,9 +25,9 @@ from numpy.typing import NDArray
 from core.errors import Cancelled, UserError
 from core.pose import People
 from core.pose import extract as extraction
-from core.pose.extract import Seconds, extract
+from core.pose.extract import Seconds, extract, extract_parts, missing_parts
 from core.pose.table import CameraTable, PoseTable
-from core.video import Video
+from core.video import Picture, Video
 from tests.test_motion import START, scenery, similarity, view
 
 ROOT = Path(__file__).parents[1]
@@ -324,7 +325,74 @@ def test_a_damaged_part_is_looked_at_again(
         file.write_bytes(b"" if damage == "empty" else file.read_bytes()[:-200])
     estimator = Onlooker()
     assert looked(video, tmp_path, estimator=estimator) == unbroken(2)
-    assert len(estimator.shapes) == N // 2 - part * PART
+    assert len(estimator.shapes) == PART + (N // 2 - 3 * PART)  # that part, and those that were never begun
+
+
+def test_parts_that_were_looked_at_apart_make_the_same_tables(
+    video: Video, unbroken: Callable[[int], tuple[bytes, bytes]], tmp_path: Path
+) -> None:
+    # Several machines take some parts each, in whatever order they come to them.
+    pose, camera = tables(tmp_path)
+    assert missing_parts(video, 1, pose, camera) == [range(7)]
+    for span in (range(5, 7), range(2), range(3, 4)):
+        extract_parts(video, Onlooker(), 1, pose, camera, span)
+    assert missing_parts(video, 1, pose, camera) == [range(2, 3), range(4, 5)]
+    estimator = Onlooker()
+    assert looked(video, tmp_path, 1, estimator) == unbroken(1)
+    assert len(estimator.shapes) == 2 * PART
+
+
+def interrupted(video: Video, folder: Path, frames_done: int, by: Callable[[], object]) -> Onlooker:
+    """Run at stride 1 in ``folder``, during which another process does something."""
+    did = False
+
+    def told(done: int, _: int) -> None:
+        nonlocal did
+        if done >= frames_done and not did:
+            did = True
+            by()
+
+    estimator = Onlooker()
+    extract(video, estimator, 1, *tables(folder), told)
+    assert did
+    return estimator
+
+
+@pytest.mark.parametrize("frames_done", [0, 2 * PART, 6 * PART, N])
+def test_two_that_look_at_the_same_video_both_end_with_the_whole_of_it(
+    video: Video, unbroken: Callable[[int], tuple[bytes, bytes]], tmp_path: Path, frames_done: int
+) -> None:
+    # Two people, or the studio and the command, begin the same video; one ends while the other is at its last part.
+    pose, camera = tables(tmp_path)
+    estimator = interrupted(video, tmp_path, frames_done, lambda: extract(video, Onlooker(), 1, pose, camera))
+    assert (pose.read_bytes(), camera.read_bytes()) == unbroken(1)
+    assert sorted(tmp_path.iterdir()) == [camera, pose]
+    assert len(estimator.shapes) <= frames_done + 2 * PART  # the slower one stops looking soon
+
+
+def test_tables_are_not_joined_from_parts_that_went(video: Video, tmp_path: Path) -> None:
+    # A session that is removed while it is looked at, or a folder cleared by hand: half a video would pass for whole.
+    pose, camera = tables(tmp_path)
+    parts = camera.with_name("camera.parquet.parts")
+    with pytest.raises(UserError, match=r"pan\.mp4: what was seen of it was removed"):
+        interrupted(video, tmp_path, 3 * PART, lambda: shutil.rmtree(parts))
+    assert not pose.exists()
+    assert not camera.exists()
+
+
+def test_a_video_whose_end_is_damaged_is_looked_at_once(video: Video, tmp_path: Path) -> None:
+    # Its last parts hold no frame, and would be waited for in every span of every run.
+    class Damaged(Video):
+        def pictures(self, stride: int = 1, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
+            return (one for one in super().pictures(stride, start, stop) if one.index < 4 * PART)
+
+    pose, camera = tables(tmp_path)
+    damaged = Damaged.open(video.path)
+    for span in (range(3, 6), range(6, 7), range(3)):
+        extract_parts(damaged, Onlooker(), 1, pose, camera, span)
+    assert missing_parts(damaged, 1, pose, camera) == []
+    looked(damaged, tmp_path, 1)
+    assert CameraTable.read(camera).frame.tolist() == list(range(4 * PART))
 
 
 @pytest.mark.parametrize("kept", ["pose", "camera"])

@@ -68,6 +68,18 @@ def test_links_that_lead_out_are_not_shown_and_those_inside_are(root: Path) -> N
     assert [video.name for video in listing.videos] == ["Clip 1.mkv", "clip 2.mov", "clip 10.MP4", "in.mp4"]
 
 
+def test_links_in_a_circle_lead_nowhere(root: Path) -> None:
+    """One of them must not keep the others from being listed."""
+    (root / "round.mp4").symlink_to("round.mp4")
+    (root / "there").symlink_to("back")
+    (root / "back").symlink_to("there")
+    listing = list_footage("", root)
+    assert listing.folders == ("empty", "park")
+    assert [video.name for video in listing.videos] == ["Clip 1.mkv", "clip 2.mov", "clip 10.MP4"]
+    with pytest.raises(UserError, match=r"there is not a folder inside|cannot be listed"):
+        list_footage("there", root)
+
+
 def test_a_root_that_is_a_link_itself_is_fine(root: Path) -> None:
     """Many keep their videos on another disk and link there."""
     link = root.parent / "videos"

@@ -138,7 +138,7 @@ def test_names_are_shown_as_they_are(workspace: Workspace, tmp_path: Path) -> No
     video.write_bytes(b"frames")
     session = workspace.session_for(video)
     job = jobs.submit(workspace, "process", {"session": session.id})
-    assert title(workspace, job) == "Find tricks · ![x](y) **line**"
+    assert title(job, {one.id: one.name for one in workspace.sessions()}) == "Find tricks · ![x](y) **line**"
     assert "Find tricks · ![x](y) **line**" in texts(page())
 
 

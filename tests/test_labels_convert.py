@@ -99,7 +99,22 @@ def test_label_studio_there_and_back(
     assert (back.intervals, back.name) == (labels.intervals, labels.name)
 
 
-STARTS = [b"", b'{"events": [', b"<annotations>", b"start_frame,end_frame\n", b'[{"annotations": [{"result": [']
+@in_one_folder
+@given(INTERVALS | EVENTS, st.none() | LABELS)
+def test_losslesscut_there_and_back(tmp_path: Path, intervals: list[Interval], name: str | None) -> None:
+    labels = LabelSet(tuple(intervals), name=name)
+    write_labels(tmp_path / "a.llc", labels, PTS_S)
+    assert read_labels(tmp_path / "a.llc", PTS_S) == labels
+
+
+STARTS = [
+    b"{cutSegments: [{",
+    b"",
+    b'{"events": [',
+    b"<annotations>",
+    b"start_frame,end_frame\n",
+    b'[{"annotations": [{"result": [',
+]
 
 
 @in_one_folder
@@ -121,9 +136,9 @@ def test_junk_is_the_users_error(tmp_path: Path, junk: bytes, start: bytes) -> N
 def test_every_format_knows_its_own_files_by_content(tmp_path: Path, suffix: str) -> None:
     """A file keeps its meaning under any name, and a new format may not take another's files."""
     labels = LabelSet((Interval(3, 9, "kickflip"),))
-    write_labels(tmp_path / f"a{suffix}", labels)
+    write_labels(tmp_path / f"a{suffix}", labels, PTS_S)
     os.rename(tmp_path / f"a{suffix}", tmp_path / "a.bin")
-    assert read_labels(tmp_path / "a.bin").intervals == labels.intervals
+    assert read_labels(tmp_path / "a.bin", PTS_S).intervals == labels.intervals
     head = (tmp_path / "a.bin").read_bytes()
     assert next(kind.SUFFIX for kind in FORMATS if kind.recognises(head)) == suffix
 
@@ -179,7 +194,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (
             "out.mp4",
             LabelSet((Interval(1, 2),)),
-            r"out\.mp4 has no known ending: use \.csv, \.json, \.ls\.json or \.xml",
+            r"out\.mp4 has no known ending: use \.csv, \.json, \.llc, \.ls\.json or \.xml",
         ),
         ("out.xml", LabelSet((Interval(1, 2, "a\x00b"),)), r"out\.xml cannot keep the label 'a\\x00b'"),
         ("out.csv", LabelSet((Interval(1, 2, " a"),)), "cannot keep the label ' a'"),

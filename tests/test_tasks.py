@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from core import pipeline, proxy, tasks, thumbnails
+from core import jobs, pipeline, proxy, tasks, thumbnails
 from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
 from core.framing import Keyframe
 from core.intervals import Interval
 from core.jobs import LANES
+from core.recognize import outlines
+from core.recognize.players import players
+from core.recognize.samples import ClipSample
 from core.records import Session as Record
 from core.reviews import Decision, decide
 from core.settings import (
@@ -31,6 +40,7 @@ from core.settings import (
 from core.video import Video
 from core.workspace import Workspace
 from sample_data.make_session import Session
+from tests.small_sam import small, write_weights
 
 
 @dataclass
@@ -184,6 +194,33 @@ def test_footage_that_is_gone(studio_workspace: Workspace, session: Session, kin
         tasks.TASKS[kind](studio_workspace, arguments, Watching())
 
 
+# add
+
+
+@pytest.mark.parametrize("find", [True, False])
+def test_footage_is_added_and_searched_where_that_was_asked_for(
+    studio_workspace: Workspace, session: Session, tmp_path: Path, find: bool
+) -> None:
+    """The drawn session was looked at: it is known, and not looked at again."""
+    folder = tmp_path / "card"
+    folder.mkdir()
+    shutil.copy(session.video, folder / "known.mp4")
+    fresh = empty_plaza(folder / "fresh.avi")
+    (folder / "bad.mp4").write_bytes(b"no video")
+    report = Watching()
+    result = tasks.add(studio_workspace, {"sources": [str(folder)], "find": find}, report)
+    assert json.loads(json.dumps(result)) == result
+    assert [len(result[what]) for what in ("sessions", "known", "failed")] == [1, 1, 1]
+    assert studio_workspace.session(result["sessions"][0]).path == fresh
+    queued = [(job.kind, job.session_id) for job in jobs.jobs(studio_workspace)]
+    assert queued == ([("process", result["sessions"][0])] if find else [])
+    assert report.steps == ["adding"]
+    assert report.told[-1][1] == 1.0
+    again = tasks.add(studio_workspace, {"sources": [str(folder)], "find": find}, Watching())
+    assert [len(again[what]) for what in ("sessions", "known", "failed")] == [0, 2, 1]
+    assert len(jobs.jobs(studio_workspace)) == find  # what waits is not queued twice
+
+
 # sample
 
 
@@ -331,6 +368,123 @@ def test_exported_clips(studio_workspace: Workspace, session: Session, record: R
 def test_an_export_of_nothing(studio_workspace: Workspace, record: Record) -> None:
     with pytest.raises(UserError, match=r"No trick of .* was chosen"):
         tasks.export(studio_workspace, {"session": record.id, "events": [], "stars": [], "settings": {}}, Watching())
+
+
+# name
+
+
+class Steady:
+    """A recognizer that is of one opinion."""
+
+    classes = ("ollie", "kickflip")
+    unsure_below = 0.0
+    clip_s = None
+
+    def predict(self, clips: Sequence[ClipSample], *_: Any, **__: Any) -> NDArray[np.float64]:
+        return np.tile([0.9, 0.1], (len(clips), 1))
+
+
+def test_only_whom_a_box_was_drawn_round_is_named(
+    studio_workspace: Workspace, session: Session, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.recognize.loading.open_recognizer", lambda *_: Steady())
+    monkeypatch.setattr("core.recognize.shelf.recognizer", lambda *_: SimpleNamespace(folder=None))
+    seen = pipeline.kept(record, studio_workspace)
+    assert seen
+    track = players(seen.pose, seen.camera, seen.video)[0].track
+    at = len(track.frames) // 2
+    drawn = [int(track.frames[at]), *track.boxes[at].clip(0, 1).tolist()]
+    arguments = {"session": record.id, "recognizer": "steady", "players": True, "events": [], "window": 20}
+    named = tasks.name(studio_workspace, {**arguments, "drawn": drawn}, Watching())
+    (player,) = named["players"]
+    assert player["windows"][0]["start_frame"] == drawn[0]
+    assert {one["end_frame"] - one["start_frame"] + 1 for one in player["windows"]} == {20}
+    assert all(Path(file).is_file() for file in named["files"])
+    everybody = tasks.name(studio_workspace, {**arguments, "drawn": None}, Watching())
+    assert everybody["players"][0]["windows"][0]["start_frame"] < drawn[0]
+    smaller = [*drawn[:3], *((one + low) / 2 for one, low in zip(drawn[3:], drawn[1:3], strict=True))]
+    other = tasks.name(studio_workspace, {**arguments, "drawn": smaller}, Watching())
+    wider = tasks.name(studio_workspace, {**arguments, "drawn": drawn, "window": 30}, Watching())
+    again = tasks.name(studio_workspace, {**arguments, "drawn": drawn}, Watching())
+    # All annotated videos are there: none takes another's place.
+    made = [file for one in (named, other, wider, everybody) for file in one["files"]]
+    assert len(set(made)) == 8
+    assert all(Path(file).is_file() for file in made)
+    assert again["files"] == named["files"]
+
+
+# cutout
+
+
+def test_whoever_was_clicked_on_is_cut_out(
+    studio_workspace: Workspace, session: Session, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="the light installation has no PyTorch")
+    build = pytest.importorskip("ultralytics.models.sam.build", reason="the light installation has no Ultralytics")
+    monkeypatch.setitem(build.sam_model_map, "sam2_t.pt", small)
+    monkeypatch.setattr(outlines, "outline", partial(outlines.outline, side=256))
+    write_weights(studio_workspace.home / "weights" / "sam2_t.pt")
+    arguments = {
+        "session": record.id, "clicks": [[42, 0.5, 0.5, True], [42, 0.1, 0.1, False]], "span": [41, 44],
+        "background": "#00FF00", "weights": None,
+    }  # fmt: skip
+    report = Watching()
+    done = tasks.cutout(studio_workspace, arguments, report)
+    assert len(Video.open(Path(done["file"])).pts_s) == 4
+    assert report.steps == ["outlining", "cutting"]
+    # The layer was kept: another background needs no network, and stands in a file of its own.
+    monkeypatch.setattr(outlines, "outline", None)
+    other = tasks.cutout(studio_workspace, {**arguments, "background": "transparent"}, Watching())
+    assert Path(other["file"]).suffix == ".webm"
+    assert Path(done["file"]).is_file()
+    assert tasks.cutout(studio_workspace, arguments, Watching()) == done
+
+
+def test_two_persons_of_one_clip_are_two_files(
+    studio_workspace: Workspace, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlines, "find_spec", lambda name: True)
+    weights = studio_workspace.home / "sam2_t.pt"
+    weights.touch()
+    out: list[Path] = []
+    monkeypatch.setattr(outlines, "cut_out_clicked", lambda *arguments: out.append(arguments[5]))
+    clicks = [[[42, 0.5, 0.5, True]], [[42, 0.7, 0.5, True]], [[42, 0.5, 0.5, True], [42, 0.7, 0.5, False]]]
+    arguments = {"session": record.id, "span": [41, 44], "background": "blur", "weights": str(weights)}
+    for one in [*clicks, clicks[0]]:
+        tasks.cutout(studio_workspace, {**arguments, "clicks": one}, Watching())
+    assert len(set(out)) == 3
+    assert out[3] == out[0]
+
+
+def test_a_folder_of_cutouts_that_cannot_be_made_is_said(
+    studio_workspace: Workspace, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlines, "find_spec", lambda name: True)
+    weights = studio_workspace.home / "sam2_t.pt"
+    weights.touch()
+    (studio_workspace.home / "clips").mkdir(exist_ok=True)
+    (studio_workspace.home / "clips" / record.id).touch()
+    arguments: dict[str, Any] = {
+        "session": record.id, "clicks": [[42, 0.5, 0.5, True]], "span": [41, 44], "background": "blur",
+        "weights": str(weights),
+    }  # fmt: skip
+    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+        tasks.cutout(studio_workspace, arguments, Watching())
+
+
+def test_nothing_is_cut_out_without_weights_or_in_front_of_nothing_known(
+    studio_workspace: Workspace, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlines, "find_spec", lambda name: True)
+    arguments: dict[str, Any] = {
+        "session": record.id, "clicks": [[42, 0.5, 0.5, True]], "span": [41, 44], "background": "blur", "weights": None,
+    }  # fmt: skip
+    with pytest.raises(UserError, match="There are no weights of SAM 2"):
+        tasks.cutout(studio_workspace, arguments, Watching())
+    weights = studio_workspace.home / "sam2_t.pt"
+    weights.touch()
+    with pytest.raises(UserError, match="is no background"):
+        tasks.cutout(studio_workspace, {**arguments, "weights": str(weights), "background": "../x"}, Watching())
 
 
 def test_every_kind_has_its_task() -> None:

@@ -5,6 +5,7 @@ Every frame drawn here carries its number as ten black or white blocks, and a br
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from collections.abc import Callable
@@ -19,9 +20,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import ffmpeg
+from core import ffmpeg, pipeline
 from core.errors import UserError
+from core.settings import PoseSettings
 from core.video import Video
+from core.workspace import Workspace
 from tests.priority import kept_ordinary
 
 N = 60
@@ -164,6 +167,51 @@ def test_every_frame_has_its_number_and_its_time(drawn: Callable[[str], Path], n
     shown_s = [float((ticks - film.ticks[0]) * film.time_base) for ticks in film.ticks]
     np.testing.assert_allclose(video.pts_s, shown_s, atol=1e-9)
     assert [picture.time_s for picture in video.pictures()] == video.pts_s.tolist()
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_film_whose_times_are_kept_is_not_read_through_again(
+    drawn: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A recording of hours is opened for each of its spans, often over a network."""
+    kept = tmp_path / "times.npy"
+    plain, first = Video.open(drawn(name)), Video.open(drawn(name), lambda _: kept)
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr("core.video._packet_times", lambda *_: pytest.fail("it is read through"))
+        again = Video.open(drawn(name), lambda _: kept)
+    for video in (first, again):
+        assert video.info == plain.info
+        np.testing.assert_array_equal(video.pts_s, plain.pts_s)
+        assert seen(video, 5, 10, 50) == seen(plain, 5, 10, 50)
+
+
+def test_a_film_is_not_read_through_for_each_of_its_spans(
+    drawn: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pose = drawn("60.mp4"), PoseSettings()
+    with Workspace.open(tmp_path / "home") as workspace:
+        pipeline.open_video(path, workspace)
+        assert not (workspace.home / "videos").exists()  # what is merely opened leaves nothing
+        (span,) = pipeline.parts_to_look_at(path, workspace, pose)
+        monkeypatch.setattr("core.video._packet_times", lambda *_: pytest.fail("it is read through"))
+        pipeline.look_at_parts(path, workspace, pose, span)
+        assert pipeline.parts_to_look_at(path, workspace, pose) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"no times", "half", "fewer", "a folder"])
+def test_damaged_times_are_read_again(drawn: Callable[[str], Path], tmp_path: Path, damage: bytes | str) -> None:
+    plain, kept = Video.open(drawn("uneven.mp4")), tmp_path / "times.npy"
+    Video.open(drawn("uneven.mp4"), lambda _: kept)
+    if damage == "half":
+        kept.write_bytes(kept.read_bytes()[:300])
+    elif damage == "fewer":
+        np.save(kept, np.load(kept)[:-1])
+    elif damage == "a folder":  # nor can they be written there
+        kept.unlink()
+        kept.mkdir()
+    elif isinstance(damage, bytes):
+        kept.write_bytes(damage)
+    np.testing.assert_array_equal(Video.open(drawn("uneven.mp4"), lambda _: kept).pts_s, plain.pts_s)
 
 
 PARTS = [
@@ -504,6 +552,24 @@ def test_a_file_that_is_no_film_is_refused_in_one_sentence(
         Video.open(tmp_path / name)
     assert str(caught.value).endswith(".")
     assert ":" in str(caught.value) or ";" in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", ["name", "folder", "target of a link"])
+def test_a_name_that_is_not_utf_8_is_refused(drawn: Callable[[str], Path], tmp_path: Path, odd: str) -> None:
+    """From an old disk; it could be looked at for hours, and then not be written down."""
+    latin = os.fsdecode(b"caf\xe9")
+    path = tmp_path / latin / "line.mp4" if odd == "folder" else tmp_path / f"{latin}.mp4"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(drawn("24.mp4").read_bytes())
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    if odd == "target of a link":
+        (tmp_path / "link.mp4").symlink_to(path)
+        path = tmp_path / "link.mp4"
+    with pytest.raises(UserError, match="not UTF-8: rename") as caught:
+        Video.open(path)
+    assert "caf\N{REPLACEMENT CHARACTER}" in str(caught.value)  # the sentence itself can be written down
 
 
 def test_sound_that_cannot_be_decoded_is_no_sound(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from core.cli import cutting_out, exporting, finding, labels, learning, machine, recognizing, serving
+from core.cli import automation, cutting_out, exporting, finding, labels, learning, machine, many, recognizing, serving
 from core.cli.shared import say
 from core.errors import Cancelled, UserError
 
@@ -29,6 +29,7 @@ app.add_typer(models, name="models")
 app.add_typer(recognizing.app, name="recognize")
 for command in (
     finding.run,
+    many.watch,
     finding.process,
     learning.train,
     finding.detect,
@@ -39,6 +40,7 @@ for command in (
     machine.worker,
     serving.serve,
     cutting_out.cutout,
+    automation.automation,
     machine.doctor,
 ):
     app.command()(command)

@@ -8,63 +8,80 @@ from typing import Annotated
 
 import typer
 
+from core.cli.many import batch_settings, run_many
 from core.cli.shared import (
+    Cluster,
     Json,
     Mode,
+    Model,
     Pose,
     Stride,
     Threshold,
+    Wandb,
+    WandbUpload,
     Weights,
     bar,
+    find_model,
     open_workspace,
     pose_settings,
-    print_result,
     say,
+    tell_result,
 )
 from core.errors import UserError
 from core.settings import ClipSettings, RunSettings
 
 
 def run(
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", show_default=False)],
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO|FOLDER|URL...", show_default=False)],
     labels: Annotated[Path | None, typer.Option(help="True tricks in this video: train on them first.")] = None,
-    model: Annotated[Path | None, typer.Option(help="A model that trickline train wrote.")] = None,
+    model: Model = None,
     pose: Pose = "auto",
     weights: Weights = None,
     stride: Stride = 2,
     threshold: Threshold = None,
     mode: Mode = "exact",
     out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    cluster: Cluster = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Of many videos: do those, too, that were done before.")
+    ] = False,
+    apart: Annotated[bool, typer.Option("--apart", help="Do not join the chapters of one recording.")] = False,
+    wandb: Wandb = False,
+    upload: WandbUpload = False,
     as_json: Json = False,
 ) -> None:
-    """Find the tricks and cut them out. Without a model and labels the starter decides."""
+    """Find the tricks and cut them out. Without a model and labels the starter decides.
+
+    Of a folder all videos are taken, also those in the folders inside it.
+    """
     from core import pipeline
+    from core.stores import is_url
 
     if labels and model:
         raise UserError("Give --labels to train on or a --model to use, not both.")
-    if labels and len(videos) > 1:
-        raise UserError("--labels are those of one video: give one video, or train on several with trickline train.")
     settings = RunSettings(
         pose=pose_settings(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold
     )
-    failed = False
-    with open_workspace() as workspace:
-        for video in videos:
-            try:
-                with bar(video.name) as progress:
-                    result = pipeline.run(video, workspace, settings, out, labels, model, progress)
-            except UserError as error:
-                # One bad file stops nothing.
-                typer.echo(f"trickline: {error}", err=True)
-                failed = True
-                continue
-            say(result.warnings)
-            if as_json:
-                typer.echo(json.dumps(result.to_json(), allow_nan=False))
+    single = len(videos) == 1 and not Path(videos[0]).is_dir() and not is_url(videos[0])
+    if not single and labels:
+        raise UserError("--labels are those of one video: give one video, or train on several with trickline train.")
+    if single and cluster is None:
+        video = Path(videos[0])
+        detector, used = find_model(model)
+        with open_workspace() as workspace, bar(video.name) as progress:
+            asked = (video, workspace, settings, out, labels, detector, progress)
+            if wandb:
+                from core.wandb_log import run_logged
+
+                result, told = run_logged(*asked, used=used, upload=upload)
             else:
-                print_result(result)
-    if failed:
-        raise typer.Exit(2)
+                result, told = pipeline.run(*asked), ""
+        tell_result(result, told, as_json)
+        return
+    if labels:
+        raise UserError("--labels are learnt from on this machine: leave out --cluster.")
+    many = batch_settings(settings, model, out, again=again, wandb=wandb, upload=upload)
+    run_many(videos, many, cluster, not apart, as_json)
 
 
 def process(
@@ -73,6 +90,8 @@ def process(
     pose: Pose = "auto",
     weights: Weights = None,
     stride: Stride = 2,
+    wandb: Wandb = False,
+    upload: WandbUpload = False,
     as_json: Json = False,
 ) -> None:
     """Measure the skater's movements: one row per sampled frame that passed the guardrails."""
@@ -80,8 +99,15 @@ def process(
     from core.atomic import atomic_path, check_folder
 
     check_folder(out.parent)
+    looking = pose_settings(pose, weights, stride)
     with open_workspace() as workspace, bar(video.name) as progress:
-        seen = pipeline.look(video, workspace, pose_settings(pose, weights, stride), progress=progress)
+        if wandb:
+            from core.wandb_log import look_logged
+
+            seen, told = look_logged(video, workspace, looking, progress, upload=upload)
+        else:
+            seen, told = pipeline.look(video, workspace, looking, progress=progress), ""
+    say([told] if told else [])
     metrics = seen.signals.movement_metrics
     with atomic_path(out) as temporary:
         metrics.to_parquet(temporary)
@@ -97,7 +123,10 @@ def process(
 
 def detect(
     video: Path,
-    model: Annotated[Path, typer.Option(help="A model that trickline train wrote.")],
+    model: Annotated[
+        str,
+        typer.Option(metavar="PATH|NAME:ALIAS", help="A model that trickline train wrote, also one of W&B's."),
+    ],
     threshold: Threshold = None,
     pose: Pose = "auto",
     weights: Weights = None,
@@ -108,10 +137,7 @@ def detect(
     from core import pipeline
 
     settings = RunSettings(pose=pose_settings(pose, weights, stride), threshold=threshold)
+    detector, _ = find_model(model)
     with open_workspace() as workspace, bar(video.name) as progress:
-        result = pipeline.run(video, workspace, settings, None, model=model, progress=progress)
-    say(result.warnings)
-    if as_json:
-        typer.echo(json.dumps(result.to_json(), allow_nan=False))
-    else:
-        print_result(result)
+        result = pipeline.run(video, workspace, settings, None, model=detector, progress=progress)
+    tell_result(result, "", as_json)

@@ -15,8 +15,8 @@ def convert(
     target: Annotated[Path, typer.Argument(metavar="OUT", show_default=False)],
     video: Annotated[Path | None, typer.Option(help="Their video: adds times, and what CVAT wants to know.")] = None,
 ) -> None:
-    """Turn labels into another format: CVAT XML, Label Studio JSON (.ls.json), CSV or events JSON. IN is recognised by
-    its content, OUT by its ending."""
+    """Turn labels into another format: CVAT XML, Label Studio JSON (.ls.json), LosslessCut (.llc), CSV or events JSON.
+    IN is recognised by its content, OUT by its ending."""
     import dataclasses
 
     from core.labels import read_labels, write_labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,47 @@ Stride = Annotated[int, typer.Option(min=1, help="Look at every n-th frame.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Mode = Annotated[CutMode, typer.Option(help="exact encodes anew; fast copies and starts at the keyframe before.")]
 Threshold = Annotated[float | None, typer.Option(min=0, max=1, help="Probability from which on it is a trick.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|HOST:PORT", envvar="TRICKLINE_CLUSTER", help="Ray cluster that does the work; else this machine."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|NAME:ALIAS",
+        help="A model that trickline train wrote, also one of W&B's; without one the starter decides.",
+    ),
+]
+Wandb = Annotated[bool, typer.Option("--wandb", help="Log what is done to Weights & Biases.")]
+WandbUpload = Annotated[
+    bool, typer.Option("--wandb-upload", help="With W&B: upload the footage too, instead of a reference to it.")
+]
 
 
 def pose_settings(backend: PoseBackend, weights: Path | None, stride: int) -> PoseSettings:
     """The settings that the three options make."""
     return PoseSettings(backend=backend, weights=str(weights.absolute()) if weights else None, sample_stride=stride)
+
+
+def absolute(path: Path | None) -> str | None:
+    """A path as it can be named anywhere."""
+    return str(path.expanduser().absolute()) if path else None
+
+
+def find_model(model: str | None) -> tuple[Path | None, list[str]]:
+    """The bundle that ``--model`` means, and the full names of the W&B artifacts that it comes from.
+
+    Raises:
+        UserError: it cannot be had from W&B.
+    """
+    if model is None or ":" not in model:
+        return Path(model) if model else None, []
+    from core.wandb_log import resolve_model
+
+    with open_workspace() as workspace:
+        return resolve_model(model, workspace)
 
 
 @contextmanager
@@ -81,6 +118,15 @@ def print_result(result: Any) -> None:
         typer.echo(f"  {clock(start)} - {clock(end)}  {frames:20} {event.label:10} {event.confidence:.2f}")
     if result.exported:
         print_files(result.exported)
+
+
+def tell_result(result: Any, logged: str, as_json: bool) -> None:
+    """What a run found and cut, on stdout; its warnings and where W&B shows it, if anywhere, on stderr."""
+    say([*result.warnings, *([logged] if logged else [])])
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), allow_nan=False))
+    else:
+        print_result(result)
 
 
 def print_files(exported: Any) -> None:

@@ -6,30 +6,16 @@ player's clock. Tags are text.
 
 from __future__ import annotations
 
-import json
-
 from core.edit_lists.timeline import Document, Entry, Selection, one_line
+from core.labels.losslesscut import NAME, SUFFIX, Segment, project
 
-NAME = "LosslessCut project"
-SUFFIX = ".llc"
+__all__ = ["NAME", "SUFFIX", "compose"]
 
 
 def compose(selection: Selection) -> Document:
     """A segment for each clip, from where its first frame appears to where its last one leaves the screen."""
-    project = {
-        "version": 2,
-        "mediaFileName": selection.media.name.encode(errors="replace").decode(),
-        "cutSegments": [
-            {
-                "start": round(entry.plan.start_s, 6),
-                "end": round(entry.plan.end_s, 6),
-                "name": entry.name,
-                "tags": _tags(entry),
-            }
-            for entry in selection.entries
-        ],
-    }
-    return Document(json.dumps(project, indent=2) + "\n", len(selection.entries))
+    segments = [Segment(entry.plan.start_s, entry.plan.end_s, entry.name, _tags(entry)) for entry in selection.entries]
+    return Document(project(selection.media.name, segments), len(segments))
 
 
 def _tags(entry: Entry) -> dict[str, str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import TypeVar
 
+from core.cores import cores
 from core.errors import Cancelled
 from core.ffmpeg import Progress, StopWish
 
 _POLL_S = 0.1
-AT_ONCE = max(2, min(4, (os.cpu_count() or 1) // 4))
+AT_ONCE = max(2, min(4, cores() // 4))
 """An encoder keeps a few cores busy by itself, but not while it starts, seeks and closes its file."""
 
 Made = TypeVar("Made")

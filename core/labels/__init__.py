@@ -1,4 +1,4 @@
-"""Labels out of files and into files: CVAT for video, Label Studio, CSV, and the events that Trickline prints.
+"""Labels out of files and into files: CVAT, Label Studio, LosslessCut, CSV, and the events that Trickline prints.
 
     >>> labels = read_labels("annotations.xml")                              # doctest: +SKIP
     >>> write_labels("tricks.csv", labels, video.pts_s)                      # doctest: +SKIP
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.atomic import atomic_path
 from core.errors import UserError
-from core.labels import csv_intervals, cvat, events_json, label_set, label_studio
+from core.labels import csv_intervals, cvat, events_json, label_set, label_studio, losslesscut
 from core.labels.label_set import LabelSet, check_within, clean_label
 
 __all__ = ["FORMATS", "LabelFormat", "LabelSet", "check_within", "read_labels", "write_labels"]
@@ -45,6 +45,7 @@ class LabelFormat(Protocol):
 
 FORMATS: tuple[LabelFormat, ...] = (
     cvat,
+    losslesscut,  # before those in JSON, any word of which may be the name or a tag of a segment
     label_studio,  # before events_json, which takes a label "events" in it for its own
     events_json,
     csv_intervals,  # last: it takes any text with a delimiter, to say which columns are missing
@@ -97,13 +98,15 @@ def write_labels(path: str | Path, labels: LabelSet, pts_s: PtsTable | None = No
 
     Args:
         path: Where to, in a folder that is made if need be; ``.xml`` is CVAT for video 1.1, ``.csv`` intervals,
-            ``.json`` events as Trickline prints them, ``.ls.json`` a task to import into Label Studio.
+            ``.json`` events as Trickline prints them, ``.ls.json`` a task to import into Label Studio, ``.llc`` a
+            project of LosslessCut.
         labels: The intervals, with the facts of their video that the format has room for.
         pts_s: PTS table of the video in seconds, shape ``(n_frames,)``: CSV and JSON then tell times as well.
+            LosslessCut's projects tell nothing else, so that they need it.
 
     Raises:
-        UserError: the ending is unknown, a label cannot be kept in a file, labels lie beyond the end of the video, or
-            the file cannot be written.
+        UserError: the ending is unknown, a label cannot be kept in a file, labels lie beyond the end of the video, the
+            format needs a PTS table and there is none, or the file cannot be written.
     """
     path = Path(path)
     # "tricks.ls.json" ends in ".json" too: the longest ending counts.

@@ -96,12 +96,15 @@ def frame_at(time_s: float, pts_s: NDArray[np.float64]) -> int:
     Raises:
         ValueError: the time is negative, or more than one frame after the last frame appears.
     """
-    last_shown = float(pts_s[-1] + np.diff(pts_s).max(initial=0.0))
     if not isfinite(time_s) or time_s < 0:
         raise ValueError(f"{time_s:g} s is no time in a video")
-    if time_s > last_shown:
-        raise ValueError(f"{time_s:g} s lies beyond the end of the video at {last_shown:.3f} s")
-    return int(np.abs(pts_s - time_s).argmin())
+    if time_s > pts_s[-1]:
+        last_shown = float(pts_s[-1] + np.diff(pts_s).max(initial=0.0))
+        if time_s > last_shown:
+            raise ValueError(f"{time_s:g} s lies beyond the end of the video at {last_shown:.3f} s")
+        return len(pts_s) - 1
+    after = int(np.searchsorted(pts_s, time_s))  # a file may hold thousands of times of a video of hours
+    return after - 1 if after and time_s - pts_s[after - 1] <= pts_s[after] - time_s else after
 
 
 def pick_video(names: Sequence[str | None], video: str | Path | None, file: str) -> int:

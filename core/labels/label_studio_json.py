@@ -245,6 +245,8 @@ def score_of(score: Any) -> float:
 def number_of(value: Any, what: str) -> float:
     if value is None:
         raise ValueError(f"{what} is missing")
+    if isinstance(value, int) and value.bit_length() > 1000:  # Python would not even print it
+        raise ValueError(f"{what} is a number that is too large")
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
         raise ValueError(f"{what} is {str(value)[:40]!r}, which is not a number")
     return value

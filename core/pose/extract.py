@@ -2,7 +2,9 @@
 
 A decoder, the camera's motion and second looks run in the calling thread while the network works in others. Every part
 of 256 sampled frames is written before the next begins, and starts what goes from frame to frame anew, so a run that
-was stopped carries on at its last part and ends with the very same tables.
+was stopped carries on at its last part and ends with the very same tables; and several machines that look at some parts
+each end with the tables that one alone would write. Two that look at all of it at once are slow, and no more than that:
+tables are joined from all of their parts only, and whoever finds them there takes them.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from core.atomic import atomic_path, make_folder
-from core.errors import Cancelled
+from core.errors import Cancelled, UserError
 from core.motion import LONG_SIDE, CameraMotion, MotionEstimator
 from core.pose import People, PoseEstimator
 from core.pose.closer import LONG_SIDE as CLOSE_LONG_SIDE
@@ -64,35 +66,97 @@ def extract(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Seconds:
-    """Look at every ``stride``-th frame and write both tables; at once if they are there, on from the last part if not.
+    """Look at every ``stride``-th frame and write both tables; at once if they are there, on from what is there of
+    their parts if not.
 
     Raises:
         Cancelled: ``cancelled`` said so; finished parts stay.
         UserError: the video cannot be decoded or the folder cannot be written.
     """
     seconds = Seconds()
-    parts = camera_path.with_name(camera_path.name + ".parts")
-    if pose_path.exists() and camera_path.exists():
-        shutil.rmtree(parts, ignore_errors=True)  # a run may have been killed right after joining them
-        return seconds
+    if not _joined(pose_path, camera_path):
+        make_folder(_parts_folder(camera_path))
+        for span in missing_parts(video, stride, pose_path, camera_path):
+            extract_parts(video, estimator, stride, pose_path, camera_path, span, progress, cancelled, seconds)
+        if progress:
+            progress(video.n_frames, video.n_frames)
+        if not _joined(pose_path, camera_path):
+            _join(video, stride, pose_path, camera_path)
+    # Found joined, too: a run may have been killed right after that, or have written a part while another one did it.
+    shutil.rmtree(_parts_folder(camera_path), ignore_errors=True)
+    return seconds
+
+
+def missing_parts(video: Video, stride: int, pose_path: Path, camera_path: Path) -> list[range]:
+    """The parts that have yet to be looked at before they can be joined, as runs of their numbers; none once they
+    are."""
+    if _joined(pose_path, camera_path):
+        return []
+    parts = _parts_folder(camera_path)
+    missing = [number for number in range(_count(video, stride)) if not _finished(parts, number)]
+    begins = [number for number in missing if number - 1 not in missing]
+    ends = [number + 1 for number in missing if number + 1 not in missing]
+    return [range(begin, end) for begin, end in zip(begins, ends, strict=True)]
+
+
+def extract_parts(
+    video: Video,
+    estimator: PoseEstimator,
+    stride: int,
+    pose_path: Path,
+    camera_path: Path,
+    span: range,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    seconds: Seconds | None = None,
+) -> None:
+    """Look at the parts with the numbers in ``span`` and write each; :func:`extract` joins them once all are there.
+
+    It ends early where another process has joined the tables meanwhile.
+
+    Args:
+        pose_path, camera_path: where the whole tables will be.
+
+    Raises:
+        Cancelled, UserError: as :func:`extract`.
+    """
+    if _joined(pose_path, camera_path):
+        return
+    seconds = seconds or Seconds()
+    parts = _parts_folder(camera_path)
     make_folder(parts)
     frames = range(0, video.n_frames, stride)
-    done = _finished_parts(parts)
+    begin, end = span.start * PART_FRAMES, span.stop * PART_FRAMES
     with ThreadPoolExecutor(WORKERS) as pool:
         looked = _watched(
-            _look(video, estimator, frames, done * PART_FRAMES, pool, seconds), video.n_frames, progress, cancelled
+            _look(video, estimator, frames, begin, end, pool, seconds), video.n_frames, progress, cancelled
         )
-        for number, (pose, camera) in enumerate(_tables(looked, frames, done), start=done):
-            _write(pose.to_arrow(), parts / f"{number:06d}.pose.parquet")
-            _write(
-                camera.to_arrow(), parts / f"{number:06d}.camera.parquet"
-            )  # last: its presence means the part is whole
+        numbers = range(span.start, min(span.stop, _count(video, stride)))
+        for number, (pose, camera) in zip(numbers, _tables(looked, frames, numbers), strict=True):
+            try:
+                _write(pose.to_arrow(), parts / f"{number:06d}.pose.parquet")
+                # Last: its presence means that the part is whole.
+                _write(camera.to_arrow(), parts / f"{number:06d}.camera.parquet")
+            except FileNotFoundError:  # the folder went while it was written to
+                if not _joined(pose_path, camera_path):
+                    raise
+            if _joined(pose_path, camera_path):
+                return
             if cancelled and cancelled():
                 raise Cancelled
-    if progress:
-        progress(video.n_frames, video.n_frames)
-    _join(parts, pose_path, camera_path, video.info.width / video.info.height)
-    return seconds
+
+
+def _joined(pose_path: Path, camera_path: Path) -> bool:
+    return pose_path.exists() and camera_path.exists()
+
+
+def _count(video: Video, stride: int) -> int:
+    """How many parts a video has."""
+    return -(-len(range(0, video.n_frames, stride)) // PART_FRAMES)
+
+
+def _parts_folder(camera_path: Path) -> Path:
+    return camera_path.with_name(camera_path.name + ".parts")
 
 
 def _watched(
@@ -109,9 +173,15 @@ def _watched(
 
 
 def _look(
-    video: Video, estimator: PoseEstimator, frames: range, begin: int, pool: ThreadPoolExecutor, seconds: Seconds
+    video: Video,
+    estimator: PoseEstimator,
+    frames: range,
+    begin: int,
+    end: int,
+    pool: ThreadPoolExecutor,
+    seconds: Seconds,
 ) -> Iterator[_Looked]:
-    """Every sampled frame from the ``begin``-th on."""
+    """The sampled frames from the ``begin``-th to before the ``end``-th."""
     cv2.setNumThreads(1)  # the threads belong to the network
     size, small = video.fit(estimator.long_side), video.fit(LONG_SIDE)
 
@@ -125,7 +195,8 @@ def _look(
     waiting: deque[tuple[Picture, NDArray[np.uint8], Future[People]]] = deque()
     clock = time.perf_counter()
     start = frames[max(0, begin - 1)] if begin < len(frames) else video.n_frames
-    for picture in video.pictures(frames.step, start):
+    stop = frames[end] if end < len(frames) else None
+    for picture in video.pictures(frames.step, start, stop):
         image = picture.rgb(*size)
         gray = np.asarray(
             cv2.cvtColor(cv2.resize(image, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8
@@ -177,17 +248,19 @@ class _Watcher:
         return picture.index, picture.time_s, moved, people
 
 
-def _tables(looked: Iterable[_Looked], frames: range, done: int) -> Iterator[tuple[PoseTable, CameraTable]]:
-    """Gather the frames of each part. A damaged frame may be missing, so parts go by frame number, not by count."""
+def _tables(looked: Iterable[_Looked], frames: range, numbers: range) -> Iterator[tuple[PoseTable, CameraTable]]:
+    """Gather the frames of each part. A damaged frame may be missing, so parts go by frame number, not by count, and
+    one that holds nothing but damage is empty."""
     part: list[_Looked] = []
-    number = done
+    number = numbers.start
     for entry in looked:
         while entry[0] // frames.step >= (number + 1) * PART_FRAMES:
             yield _table(part)
             part, number = [], number + 1
         part.append(entry)
-    if part:
+    for _ in range(number, numbers.stop):
         yield _table(part)
+        part = []
 
 
 def _table(part: list[_Looked]) -> tuple[PoseTable, CameraTable]:
@@ -213,11 +286,8 @@ def _write(table: pa.Table, path: Path) -> None:
         pq.write_table(table, temporary)
 
 
-def _finished_parts(parts: Path) -> int:
-    number = 0
-    while all(_whole(parts / f"{number:06d}.{table}.parquet") for table in ("pose", "camera")):
-        number += 1
-    return number
+def _finished(parts: Path, number: int) -> bool:
+    return all(_whole(parts / f"{number:06d}.{table}.parquet") for table in ("pose", "camera"))
 
 
 def _whole(path: Path) -> bool:
@@ -229,16 +299,26 @@ def _whole(path: Path) -> bool:
     return True
 
 
-def _join(parts: Path, pose_path: Path, camera_path: Path, aspect: float) -> None:
+def _join(video: Video, stride: int, pose_path: Path, camera_path: Path) -> None:
     """One file each from the parts, a row group a part, persons linked over the whole video."""
-    cameras = [pq.read_table(path) for path in sorted(parts.glob("*.camera.parquet"))]
-    poses = [pq.read_table(path) for path in sorted(parts.glob("*.pose.parquet"))[: len(cameras)]]
+    parts = _parts_folder(camera_path)
+    try:
+        poses, cameras = (
+            [pq.read_table(parts / f"{number:06d}.{table}.parquet") for number in range(_count(video, stride))]
+            for table in ("pose", "camera")
+        )
+    except FileNotFoundError as error:
+        if _joined(pose_path, camera_path):  # by another process, which then removed the parts
+            return
+        raise UserError(
+            f"{video.path.name}: what was seen of it was removed meanwhile from {parts.parent}; run it again."
+        ) from error
     camera = CameraTable.from_arrow(pa.concat_tables(cameras))
-    linked = link(PoseTable.from_arrow(pa.concat_tables(poses)), camera, aspect).to_arrow()
-    with atomic_path(pose_path) as temporary, pq.ParquetWriter(temporary, linked.schema) as writer:
+    linked = link(PoseTable.from_arrow(pa.concat_tables(poses)), camera, video.info.width / video.info.height)
+    people = linked.to_arrow()
+    with atomic_path(pose_path) as temporary, pq.ParquetWriter(temporary, people.schema) as writer:
         at = 0
         for table in poses:
-            writer.write_table(linked.slice(at, table.num_rows))
+            writer.write_table(people.slice(at, table.num_rows))
             at += table.num_rows
     _write(camera.to_arrow(), camera_path)
-    shutil.rmtree(parts)

@@ -19,9 +19,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.cores import cores
 from core.errors import UserError
 
-WORKERS = max(1, min(8, os.cpu_count() or 1))
+WORKERS = min(8, cores())
 """How many threads call a network at once."""
 _SETUP = threading.Lock()
 

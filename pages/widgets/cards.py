@@ -22,6 +22,7 @@ from core.timecode import clock
 from core.tricks import MAX_STARS, Trick, Verdict
 from core.video import Video
 from core.workspace import Workspace
+from pages.widgets.label_desk import by
 
 _FOLDER = Path(__file__).with_name("cards")
 _SCRIPTS = ("elements.js", "unsaved.js", "card.js", "view.js", "cards.js")
@@ -191,7 +192,7 @@ def take(workspace: Workspace, session_id: str, message: object) -> Taken | None
     if not (isinstance(editor, str) and isinstance(seq, int) and isinstance(sent, Mapping)):
         return None
     decisions = [decision for value in sent.values() if (decision := _decision(value))]
-    return Taken((editor, seq), decide(workspace, session_id, decisions) if decisions else None)
+    return Taken((editor, seq), decide(workspace, session_id, decisions, by("")) if decisions else None)
 
 
 def make_card(

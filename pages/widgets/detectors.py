@@ -70,7 +70,8 @@ def keep_tuned(session_id: str, model_id: str) -> None:
     """Let every page and the next run use what is tried."""
     workspace = open_workspace()
     chosen = {"model": model_id or None, "events": tuned(session_id, model_id)}
-    workspace.save_settings(session_id, workspace.settings(session_id).model_copy(update=chosen))
+    settings = workspace.settings(session_id)
+    workspace.save_settings(session_id, settings.model_copy(update=chosen), settings)
 
 
 def choose_model(session_id: str, model_id: str) -> None:
@@ -78,7 +79,8 @@ def choose_model(session_id: str, model_id: str) -> None:
     workspace = open_workspace()
     events = st.session_state.get(_tuned_key(session_id, model_id))
     chosen = {"model": model_id or None, "events": events}
-    workspace.save_settings(session_id, workspace.settings(session_id).model_copy(update=chosen))
+    settings = workspace.settings(session_id)
+    workspace.save_settings(session_id, settings.model_copy(update=chosen), settings)
 
 
 def load_model(session_id: str, content: bytes, file_name: str) -> None:

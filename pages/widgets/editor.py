@@ -25,7 +25,7 @@ from core.labels.label_set import make_interval
 from core.labels.merging import Rebased, rebase, sharing
 from core.records import LabelRevision
 from core.timecode import clock
-from core.workspace import StaleEdit, Workspace
+from core.workspace import Workspace
 from pages.widgets.workbench import Document
 
 MAX_ITEMS = 100_000
@@ -136,24 +136,20 @@ def _take(
     sent = _checked(edit, len(pts_s))
     newest = workspace.labels(session_id, layer)
     before = _rests_on(workspace, session_id, layer, tab, sent, newest)
-    while True:
-        number, current = (newest.revision, newest.intervals) if newest else (0, ())
-        rebased = rebase(before, sent.items, current)
-        if set(rebased.intervals) == set(current):
-            saved = number
-            break
-        try:
-            saved = workspace.save_labels(session_id, rebased.intervals, SOURCE, author, number, layer).revision
-            tab.made.add(saved)
-            break
-        except StaleEdit as stale:
-            newest = stale.newest
+    edited = workspace.edit_labels(
+        session_id, lambda current: rebase(before, sent.items, current).intervals, SOURCE, author, layer
+    )
+    newest, saved = edited.met, edited.saved
+    rebased = rebase(before, sent.items, newest.intervals if newest else ())
+    if saved:
+        tab.made.add(saved.revision)
     if sent.editor != tab.editor:
         tab.own = set()
     tab.editor, tab.base, tab.items = sent.editor, sent.base, sent.items
     tab.taken[sent.editor] = sent.seq
     if set(rebased.intervals) == sent.items:
-        tab.own.add(saved)
+        now = saved or newest
+        tab.own.add(now.revision if now else 0)
     return _notice(tab, sent, newest, rebased, author, pts_s)
 
 
@@ -175,18 +171,10 @@ def change(
     Returns:
         The new revision; None if nothing was changed.
     """
-    newest = workspace.labels(session_id, layer)
-    while True:
-        number, current = (newest.revision, newest.intervals) if newest else (0, ())
-        wanted = sorted(set(how(current)))
-        if wanted == sorted(current):
-            return None
-        try:
-            saved = workspace.save_labels(session_id, wanted, source, author, number, layer)
-            tab.made.add(saved.revision)
-            return saved
-        except StaleEdit as stale:
-            newest = stale.newest
+    saved = workspace.edit_labels(session_id, how, source, author, layer).saved
+    if saved:
+        tab.made.add(saved.revision)
+    return saved
 
 
 def taken_over(current: Sequence[Interval], found: Sequence[Interval]) -> list[Interval]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import streamlit as st
 
+from core.adding import count_videos
 from core.errors import UserError
 from core.footage_folder import FootageFile, Listing, length_s, list_footage
 from core.timecode import clock
 from pages.widgets.plain_text import escaped
-from pages.widgets.sessions import add
+from pages.widgets.sessions import add, add_in_background
+
+FEW = 3
+"""So many videos are added at once, while the page waits; more are a job, which shows how far it is."""
 
 _FOLDER = "footage_folder"
 _TABLE = "footage_table"
@@ -43,7 +48,8 @@ def path_of(text: str) -> Path:
 
 @st.dialog("Choose footage on this computer", width="large", on_dismiss="rerun")
 def browse() -> None:
-    """The dialog. What is chosen becomes sessions; what cannot be read is said, and the rest is added."""
+    """The dialog. What is chosen becomes sessions, many of them and folders by a job; what cannot be read is said, and
+    the rest is added."""
     try:
         listing = list_footage(st.session_state.get(_FOLDER, ""))
     except UserError as error:
@@ -54,31 +60,42 @@ def browse() -> None:
     _folders(listing)
     chosen = [video.path for video in _videos(listing)]
     pasted = st.text_input(
-        "Or paste the full path of a video", key=_PATH, placeholder="/media/card/DCIM/GX010042.MP4", autocomplete="off"
+        "Or paste the full path of a video or a folder",
+        key=_PATH,
+        placeholder="/media/card/DCIM/GX010042.MP4",
+        autocomplete="off",
     )
     if pasted.strip():
         try:
             chosen.append(path_of(pasted))
         except UserError as error:
             st.error(escaped(str(error)), icon=":material/error:")
-    count = len(chosen)
+    here = listing.root / listing.folder
+    below = _count(str(here))
+    many = len(chosen) > FEW or any(map(os.path.isdir, chosen))
+    everything = below is None or below > max(1, len(chosen))
+    find = (many or everything) and st.checkbox(
+        "Find their tricks right away", value=True, key="footage_find", help="In many at once, one after the other."
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = f"Add {count} videos" if count > 1 else "Add the video" if count else "Choose a video"
-        pressed = st.button(label, type="primary", disabled=not count, icon=":material/add:", key="footage_add")
-        st.caption("The files stay where they are; nothing is copied.")
+        pressed = st.button(
+            _add_words(chosen), type="primary", disabled=not chosen, icon=":material/add:", key="footage_add"
+        )
+        all_pressed = everything and st.button(
+            f"Add all{'' if below is None else f' {below}'} videos of this folder and the folders in it",
+            icon=":material/library_add:",
+            key="footage_add_all",
+        )
+        st.caption("The files stay where they are. Chapters of a camera are joined to one session.")
+    if all_pressed or (pressed and many):
+        add_in_background([here] if all_pressed else chosen, find)
+        st.rerun()
     if pressed:
-        failed = add_all(chosen)
-        if not failed:
-            st.rerun()
-        for sentence in failed:
-            st.error(escaped(sentence), icon=":material/error:")
-        if count > len(failed):
-            others = "The other one was added." if count - len(failed) == 1 else "The others were added."
-            st.success(others, icon=":material/check:")
+        _add_now(chosen)
 
 
 def add_all(paths: list[Path]) -> list[str]:
-    """Make sessions of videos; what is wrong with those that cannot be one."""
+    """Make sessions of a few videos; what is wrong with those that cannot be one."""
     failed = []
     for path in paths:
         try:
@@ -86,6 +103,23 @@ def add_all(paths: list[Path]) -> list[str]:
         except UserError as error:
             failed.append(str(error))
     return failed
+
+
+def _add_now(chosen: list[Path]) -> None:
+    failed = add_all(chosen)
+    if not failed:
+        st.rerun()
+    for sentence in failed:
+        st.error(escaped(sentence), icon=":material/error:")
+    if len(chosen) > len(failed):
+        others = "The other one was added." if len(chosen) - len(failed) == 1 else "The others were added."
+        st.success(others, icon=":material/check:")
+
+
+def _add_words(chosen: list[Path]) -> str:
+    if any(map(os.path.isdir, chosen)):
+        return "Add what is in the folder"
+    return f"Add {len(chosen)} videos" if len(chosen) > 1 else "Add the video" if chosen else "Choose a video"
 
 
 def _trail(listing: Listing) -> None:
@@ -145,6 +179,11 @@ def size_words(size: int) -> str:
         if size >= bytes_in_it:
             return f"{size / bytes_in_it:.3g} {unit}"
     return f"{max(1, round(size / 1e3))} kB"
+
+
+@st.cache_data(max_entries=50, ttl=10.0, show_spinner=False)
+def _count(folder: str) -> int | None:
+    return count_videos(Path(folder))
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)

@@ -162,7 +162,7 @@ def save_framing(workspace: Workspace, session_id: str, **changed: object) -> No
     """
     settings = workspace.settings(session_id)
     framing = settings.framing.model_copy(update=changed)
-    workspace.save_settings(session_id, settings.model_copy(update={"framing": framing}))
+    workspace.save_settings(session_id, settings.model_copy(update={"framing": framing}), settings)
 
 
 def take_keyframes(workspace: Workspace, desk: Desk, edit: Mapping[str, Any] | None) -> None:

@@ -112,10 +112,10 @@ def _step_key(session_id: str) -> str:
 def _keep(workspace: Workspace, session_id: str) -> None:
     chosen = GuardrailSettings(**{name: st.session_state[f"guardrail_{name}"] for name in _KNOBS})
     settings = workspace.settings(session_id)
-    workspace.save_settings(session_id, settings.model_copy(update={"guardrails": chosen}))
+    workspace.save_settings(session_id, settings.model_copy(update={"guardrails": chosen}), settings)
 
 
 def _reset(workspace: Workspace, session_id: str) -> None:
     settings = workspace.settings(session_id)
-    workspace.save_settings(session_id, settings.model_copy(update={"guardrails": GuardrailSettings()}))
+    workspace.save_settings(session_id, settings.model_copy(update={"guardrails": GuardrailSettings()}), settings)
     st.session_state[_step_key(session_id)] = 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -18,18 +19,20 @@ from core.workspace import Workspace
 from pages.widgets.plain_text import count, escaped
 
 _TITLES = {
+    "add": "Add footage",
     "sample": "Sample session",
     "process": "Find tricks",
     "train": "Train",
     "export": "Export",
     "learn": "Train a recognizer",
     "name": "Name what happens",
+    "cutout": "Cut out",
 }
 _ICONS = {"done": ":material/check:", "failed": ":material/error:", "cancelled": ":material/block:"}
 _POLL_S = 0.5
 _LOOK_AFTER_S = 3.0
 """Between two looks at whether there is a worker: one that cannot even start must not be started at every poll."""
-_ENDED = 5
+_MOST_ACTIVE, _ENDED = 8, 5
 _WATCHED = "jobs_watched"
 _LOOKED_AFTER = "jobs_looked_after"
 
@@ -62,13 +65,16 @@ def follow(workspace: Workspace, job_id: str, key: str) -> Job:
         if job.active:
             st.fragment(_panel, run_every=_POLL_S)(workspace, job_id, key)
         else:
-            _ended(workspace, job)
+            ended_row(workspace, job)
     return job
 
 
-def title(workspace: Workspace, job: Job) -> str:
-    """What a job does and to which session, as plain text."""
-    names = {session.id: session.name for session in workspace.sessions()} if job.session_id else {}
+def title(job: Job, names: Mapping[str, str]) -> str:
+    """What a job does and to which session, as plain text.
+
+    Args:
+        names: of the sessions, by id.
+    """
     name = names.get(job.session_id or "")
     return f"{_TITLES[job.kind]} · {name}" if name else _TITLES[job.kind]
 
@@ -94,6 +100,11 @@ def outcome(job: Job) -> str:
     if job.state != "done":
         return job.message or "Cancelled; what was finished is kept."
     result = job.result or {}
+    if job.kind == "add":
+        told = [f"{count(len(result['sessions']), 'video')} added"]
+        told += [f"{len(result[what])} {what}" for what in ("known", "failed") if result[what]]
+        told += [f"{result['labelled']} with labels"] if result["labelled"] else []
+        return ", ".join(told) + "."
     if job.kind == "learn":
         return "Recognizer trained."
     if job.kind == "name":
@@ -101,6 +112,8 @@ def outcome(job: Job) -> str:
             ("player", len(result["players"])) if job.arguments["players"] else ("trick", len(result["events"]))
         )
         return f"{count(number, who)} named."
+    if job.kind == "cutout":
+        return "Cut out."
     if "events" in result:
         return f"{count(result['events'], 'trick')} found."
     if job.kind == "export":
@@ -117,7 +130,7 @@ def _chip(workspace: Workspace, session_id: str | None) -> None:
     if ended and (not active or any(jobs.job(workspace, one).session_id in (None, session_id) for one in ended)):
         st.rerun()
     with st.popover(_label(active, session_id), icon=_icon(active)):
-        if active:
+        if any(job.home in (None, workspace.home_id) for job in active):
             _look_after(workspace)
         _list(workspace, active)
 
@@ -137,19 +150,21 @@ def _icon(active: list[Job]) -> str:
 
 
 def _list(workspace: Workspace, active: list[Job]) -> None:
-    for job in reversed(active):  # in the order of their turn
+    names = {session.id: session.name for session in workspace.sessions()}
+    turns = active[::-1]
+    for job in turns[:_MOST_ACTIVE]:
         with st.container(gap="xxsmall"):
-            st.text(title(workspace, job))
-            _progress(workspace, job, f"chip_{job.id}")
-    # Among so many of the newest there are as many that have ended.
-    newest = jobs.jobs(workspace, limit=_ENDED + len(active))
-    ended = [job for job in newest if not job.active][:_ENDED]
+            st.text(title(job, names))
+            progress_row(workspace, job, f"chip_{job.id}")
+    if len(turns) > _MOST_ACTIVE:
+        st.caption(f"{count(len(turns) - _MOST_ACTIVE, 'job')} more wait: see the page Jobs.")
+    ended = jobs.jobs(workspace, limit=_ENDED, ended_only=True)
     if active and ended:
         st.divider()
     for job in ended:
         with st.container(gap="xxsmall"):
-            st.text(title(workspace, job))
-            _ended(workspace, job)
+            st.text(title(job, names))
+            ended_row(workspace, job)
     if not active and not ended:
         st.caption("Nothing was done yet.")
 
@@ -159,10 +174,11 @@ def _panel(workspace: Workspace, job_id: str, key: str) -> None:
     if not job.active:
         st.rerun()
     _look_after(workspace)
-    _progress(workspace, job, f"{key}_{job.id}")
+    progress_row(workspace, job, f"{key}_{job.id}")
 
 
-def _progress(workspace: Workspace, job: Job, key: str) -> None:
+def progress_row(workspace: Workspace, job: Job, key: str) -> None:
+    """How far a job is, and a way to stop it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.progress(job.fraction, text=progress_text(job))
         st.button(
@@ -175,7 +191,8 @@ def _progress(workspace: Workspace, job: Job, key: str) -> None:
         )
 
 
-def _ended(workspace: Workspace, job: Job) -> None:
+def ended_row(workspace: Workspace, job: Job) -> None:
+    """How a job ended, with the log if it failed by a fault of ours."""
     with st.container(horizontal=True, vertical_alignment="top", gap="xsmall", wrap=False):
         st.markdown(_ICONS[job.state], width="content")
         st.text(outcome(job), width="stretch")

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import author as at_work
 from core.intervals import Interval
 from core.records import Session
 from core.video import Video
@@ -46,8 +47,8 @@ class Desk:
 
     @property
     def author(self) -> str | None:
-        """Who edits; a layer is its annotator's."""
-        return self.layer or author()
+        """Who edits."""
+        return by(self.layer)
 
     def change(self, how: Callable[[tuple[Interval, ...]], Collection[Interval]], source: str) -> None:
         """Change the labels by a button, and say what came of it; see :func:`pages.widgets.editor.change`."""
@@ -71,6 +72,12 @@ def author() -> str | None:
     """The name that was given on this page."""
     name: str | None = st.session_state.get(_AUTHOR)
     return name
+
+
+def by(layer: str) -> str | None:
+    """Under which name a layer is saved: a layer is its annotator's, the true labels are whose name was given, or else
+    of whoever runs the studio."""
+    return layer or author() or at_work.author()
 
 
 def set_author(name: str | None) -> None:

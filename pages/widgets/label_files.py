@@ -24,6 +24,7 @@ _MODES = {"replace": "Replace all labels", "add": "Add to the labels"}
 _EXPORTS = {
     ".xml": ("CVAT XML", "application/xml", "CVAT for video 1.1"),
     ".ls.json": ("Label Studio JSON", "application/json", 'One task to import, with frameRate="$fps" in its setup'),
+    ".llc": ("LosslessCut project", "application/json", "Beside the video, LosslessCut opens it by itself"),
     ".csv": ("CSV", "text/csv", "start_frame, end_frame, label and times"),
     ".json": ("Events JSON", "application/json", "As trickline run --json prints it"),
 }
@@ -33,8 +34,8 @@ def import_panel(desk: Desk) -> None:
     """Choose a file, see what it would change, apply it."""
     serial = st.session_state.setdefault(_SERIAL, 0)
     upload = st.file_uploader(
-        "Labels of this video: CVAT XML, Label Studio JSON, CSV or events JSON",
-        type=["xml", "json", "jsonl", "csv", "txt"],
+        "Labels of this video: CVAT XML, Label Studio JSON, LosslessCut project, CSV or events JSON",
+        type=["xml", "json", "jsonl", "llc", "csv", "txt"],
         key=f"label_file_{serial}",
         max_upload_size=MAX_BYTES // 2**20,
     )

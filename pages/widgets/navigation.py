@@ -20,6 +20,7 @@ PAGES = {
     "train": ("4_train.py", "Train", ":material/model_training:"),
     "review": ("5_review.py", "Review", ":material/movie:"),
     "recognize": ("6_recognize.py", "Recognize", ":material/directions_run:"),
+    "jobs": ("7_jobs.py", "Jobs", ":material/checklist:"),
 }
 """By address: the file, the title and the icon."""
 

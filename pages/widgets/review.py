@@ -19,6 +19,7 @@ from core.tricks import Review, Trick, Verdict, matched, nested
 from core.uncertain import Candidate
 from core.workspace import Workspace
 from pages.widgets.cards import picked_interval, take, trimmed
+from pages.widgets.label_desk import by
 from pages.widgets.workbench import Document
 
 MOST_BELOW = 60
@@ -98,7 +99,7 @@ def take_back(workspace: Workspace, kept: Memory) -> None:
     """Undo the last decision that was made before the page was opened."""
     kept.error = None
     try:
-        _note(kept, undo(workspace, kept.session).notes)
+        _note(kept, undo(workspace, kept.session, by("")).notes)
     except UserError as error:
         kept.error = str(error)
 
@@ -176,7 +177,7 @@ def save(workspace: Workspace, session_id: str, part: Part | None = None, **chan
     settings = workspace.settings(session_id)
     if part:
         changed = {part: {**getattr(settings, part).model_dump(), **changed}}
-    workspace.save_settings(session_id, SessionSettings.model_validate({**settings.model_dump(), **changed}))
+    workspace.save_settings(session_id, SessionSettings.model_validate({**settings.model_dump(), **changed}), settings)
 
 
 def choose_shape(workspace: Workspace, session_id: str, aspect: Aspect) -> None:
@@ -246,7 +247,7 @@ def _set_bounds(
     workspace: Workspace, kept: Memory, trick: Trick, bounds: tuple[int, int], verdict: Verdict | None = None
 ) -> bool:
     try:
-        decided = decide(workspace, kept.session, [Decision(trick.found, verdict, kept=bounds)])
+        decided = decide(workspace, kept.session, [Decision(trick.found, verdict, kept=bounds)], by(""))
     except UserError as error:
         kept.error = str(error)
         return False

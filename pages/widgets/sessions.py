@@ -1,64 +1,59 @@
-"""Sessions as the upload page handles them: added, started, renamed, removed, and what is to be done with each next."""
+"""Sessions as the upload page handles them: added, started, renamed, removed, and how their videos are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import streamlit as st
 
-from core import jobs, pipeline, thumbnails
+from core import jobs
+from core.adding import add_video
 from core.errors import UserError
 from core.health import Finding, health
-from core.jobs import Job
 from core.records import Session
 from core.settings import PoseSettings
 from core.video import Video
 from pages.widgets.footage import seen
 from pages.widgets.media import open_workspace
+from pages.widgets.plain_text import count, escaped
 from pages.widgets.session_bar import choose_session
 
-State = Literal["new", "working", "failed", "looked"]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a session is on its way."""
-
-    state: State
-    job: Job | None
-    """The last one that looked at it; None if nobody asked for one."""
-    tricks: int | None
-    """How many were found; None where that is not known."""
+_TOLD = "sessions_told"
 
 
 def add(path: Path, name: str | None = None) -> Session:
-    """Make a session of a video, with a poster, and let every page show it. One that is known stays as it is.
-
-    Args:
-        name: what to call it if it is new; None takes the name of the file.
+    """Make a session of a video and let every page show it, see :func:`core.adding.add_video`; labels that lay beside
+    it are told by :func:`tell`.
 
     Raises:
         UserError: it cannot be read as a video.
     """
-    workspace = open_workspace()
-    video = Video.open(path)
-    session = workspace.session_for(path)
-    if not session.facts:
-        session = workspace.session_for(path, pipeline.video_facts(video), name)
-    poster = thumbnails.poster_path(workspace, session.id)
-    if not poster.exists():
-        thumbnails.poster(video, video.n_frames // 2, poster)
-    choose_session(session.id)
-    return session
+    added = add_video(open_workspace(), path, name)
+    told = st.session_state.setdefault(_TOLD, [])
+    if added.labels:
+        told.append(f"Labels found beside {path.name}: {count(added.labels, 'trick')}.")
+    if added.note:
+        told.append(added.note)
+    choose_session(added.session.id)
+    return added.session
+
+
+def add_in_background(sources: Iterable[Path], find: bool = False, names: Mapping[str, str] | None = None) -> None:
+    """Queue the making of sessions from files and folders; see :func:`core.tasks.add`."""
+    plain = {"sources": [str(source.absolute()) for source in sources], "find": find, "names": dict(names or {})}
+    jobs.submit(open_workspace(), "add", plain)
+
+
+def tell() -> None:
+    """Say what there is to be said of videos that were added before the page was drawn anew."""
+    for sentence in st.session_state.pop(_TOLD, []):
+        st.toast(escaped(sentence), icon=":material/label:", duration="long")
 
 
 def find_tricks(session_ids: Iterable[str]) -> None:
     """Queue the search, one session after the other."""
-    for session_id in session_ids:
-        jobs.submit(open_workspace(), "process", {"session": session_id})
+    jobs.submit_all(open_workspace(), "process", [{"session": session_id} for session_id in session_ids])
 
 
 def rename(session_id: str, key: str) -> None:
@@ -69,12 +64,12 @@ def rename(session_id: str, key: str) -> None:
 
 
 def remove(session: Session) -> None:
-    """Stop its jobs, forget it and all that was made of it; an uploaded video, which nobody else has, goes too."""
+    """Stop its jobs, forget it and all that was made of it; a video that was uploaded or joined goes too."""
     workspace = open_workspace()
     for job in jobs.jobs(workspace, session.id, active_only=True):
         jobs.cancel(workspace, job.id)
     workspace.remove_session(session.id)
-    if is_uploaded(session):
+    if is_uploaded(session) or is_joined(session):
         session.path.unlink(missing_ok=True)
 
 
@@ -83,25 +78,9 @@ def is_uploaded(session: Session) -> bool:
     return session.path.is_relative_to((open_workspace().home / "footage").resolve())
 
 
-def standings(sessions: list[Session]) -> dict[str, Standing]:
-    """Where each session is, by its id."""
-    last: dict[str, Job] = {}
-    for job in jobs.jobs(open_workspace(), limit=500):
-        session_id = job.session_id or (job.result or {}).get("session")
-        if job.kind in ("process", "sample") and session_id:
-            last.setdefault(session_id, job)
-    return {session.id: _standing(session, last.get(session.id)) for session in sessions}
-
-
-def _standing(session: Session, job: Job | None) -> Standing:
-    tricks = session.facts.get("found")
-    if job and job.state == "done" and tricks is None:
-        tricks = (job.result or {}).get("events")
-    if job and job.active:
-        return Standing("working", job, tricks)
-    if session.facts.get("looked"):
-        return Standing("looked", job, tricks)
-    return Standing("failed" if job and job.state == "failed" else "new", job, None)
+def is_joined(session: Session) -> bool:
+    """Whether its video lies in the workspace, because it was joined of a camera's chapters."""
+    return session.path.is_relative_to((open_workspace().home / "joined").resolve())
 
 
 def pose_settings(session_id: str) -> PoseSettings:
@@ -120,7 +99,7 @@ def save_pose(session_id: str, backend: str, weights: str, stride: int) -> None:
         }
     )
     settings = workspace.settings(session_id)
-    workspace.save_settings(session_id, settings.model_copy(update={"pose": chosen}))
+    workspace.save_settings(session_id, settings.model_copy(update={"pose": chosen}), settings)
 
 
 def findings(session: Session) -> tuple[Finding, ...]:

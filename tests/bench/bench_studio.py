@@ -1,4 +1,5 @@
-"""How quickly does the studio answer: from its start, from page to page with an hour of footage, to a hand on a knob?
+"""How quickly does the studio answer: from its start, with hundreds of sessions, from page to page with an hour of
+footage, to a hand on a knob?
 
     python -m tests.bench.bench_studio
 
@@ -7,14 +8,19 @@ In Chromium, on this machine. The hour is the drawn session going round: 108,000
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+import numpy as np
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import insert
 
-from core import pipeline
+from core import jobs, pipeline, thumbnails
+from core.records import session_table
 from core.settings import GuardrailSettings
 from core.workspace import Workspace
 from sample_data.make_session import make_session
@@ -22,6 +28,7 @@ from tests.browser.hour import make_hour
 from tests.studio import CHROMIUM, CHROMIUM_OPTIONS, Studio
 
 ROUNDS = 5
+SESSIONS = 500
 BENCH = (
     "[...document.querySelectorAll('*')].find((e) => e.shadowRoot?.querySelector('.wb'))"
     "?.shadowRoot.querySelector('.wb').workbench"
@@ -82,6 +89,85 @@ def threshold_to_timeline(page: Page) -> list[float]:
     return took
 
 
+def many_sessions(home: Path) -> Workspace:
+    """A workspace with hundreds of sessions as if they had been added: with facts and posters, their videos gone."""
+    workspace = Workspace.open(home)
+    now = datetime.now(UTC)
+    facts = {"duration_s": 600.0, "average_rate": "30", "width": 1920, "height": 1080, "codec": "h264", "frames": 18000}
+    rows = [
+        {
+            "id": f"{number:032x}",
+            "name": f"Line {number:03d}",
+            "path": f"/nowhere/{number}.mp4",
+            "facts": {**facts, **({"looked": {"backend": "movenet", "stride": 2}, "found": 3} if number % 2 else {})},
+            "added_at": now + timedelta(seconds=number),
+        }
+        for number in range(SESSIONS)
+    ]
+    with workspace.database.transaction() as db:
+        db.execute(insert(session_table), rows)
+    noise = np.random.default_rng(0)
+    for row in rows:
+        poster = thumbnails.poster_path(workspace, str(row["id"]))
+        poster.parent.mkdir(parents=True)
+        thumbnails.write_image(noise.integers(0, 255, (270, 480, 3), np.uint8), poster)
+    return workspace
+
+
+def upload_page(page: Page, address: str) -> dict[str, list[float]]:
+    """Seconds from an address or a click to the cards on the upload page."""
+    expect.set_options(timeout=30_000)
+    took: dict[str, list[float]] = {"opened": [], "next page of cards": [], "search by name": [], "another session": []}
+    first = page.locator(".st-key-cards [data-testid=stText]").first
+    found = [number for number in range(SESSIONS - 1, -1, -1) if "39" in f"{number:03d}"]
+    for round_ in range(ROUNDS + 1):
+        seconds = {}
+        begun = time.perf_counter()
+        page.goto(address)
+        expect(first).to_have_text(f"Line {SESSIONS - 1}")
+        seconds["opened"] = time.perf_counter() - begun
+        page.wait_for_timeout(1500)
+        begun = time.perf_counter()
+        page.get_by_role("button", name="Next page").click()
+        expect(first).to_have_text(f"Line {SESSIONS - 1 - 24}")
+        seconds["next page of cards"] = time.perf_counter() - begun
+        page.wait_for_timeout(1500)
+        begun = time.perf_counter()
+        page.get_by_placeholder("Search by name").fill("Line 39")
+        expect(first).to_have_text(f"Line {found[0]:03d}")
+        seconds["search by name"] = time.perf_counter() - begun
+        page.wait_for_timeout(1500)
+        begun = time.perf_counter()
+        page.get_by_role("button", name="Show").nth(round_).click()
+        page.get_by_label("Name", exact=True).and_(page.locator(f"[value='Line {found[round_]:03d}']")).wait_for()
+        seconds["another session"] = time.perf_counter() - begun
+        page.wait_for_timeout(1500)
+        if round_:  # the first time the server reads everything from the disk
+            for what, one in seconds.items():
+                took[what].append(one)
+    return took
+
+
+def hundreds_of_sessions(browser: Browser, folder: Path) -> None:
+    """Print how quick the upload page is with many sessions, and with as many jobs that wait."""
+    home = folder / "many"
+    with many_sessions(home) as workspace:
+        lock = jobs.take_lock(workspace)  # no worker does them
+        assert lock is not None
+        with Studio(home, folder / "server.log") as studio:
+            for title in (f"{SESSIONS} sessions", f"{SESSIONS} sessions and jobs"):
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                for what, took in upload_page(page, studio.address).items():
+                    _print(f"{title}, {what}, s", took)
+                page.close()
+                ids = [session.id for session in workspace.sessions()]
+                begun = time.perf_counter()
+                jobs.submit_all(workspace, "process", [{"session": one} for one in ids], start=False)
+                if title == f"{SESSIONS} sessions":
+                    _print(f"{SESSIONS} searches queued at once, s", [time.perf_counter() - begun])
+        os.close(lock)
+
+
 def knobs(home: Path, session_id: str) -> tuple[list[float], list[float]]:
     """Milliseconds to judge by other guardrails, and to measure on every second of the frames that were looked at."""
     with Workspace.open(home) as workspace:
@@ -104,6 +190,7 @@ def main() -> None:
         folder = Path(name)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         _print("start of the server to a usable first page, s", start_to_first_page(browser, folder))
+        hundreds_of_sessions(browser, folder)
         home = folder / "home"
         short = make_session(folder / "session", seconds=20.0)
         with Workspace.open(home) as workspace:
