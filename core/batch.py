@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +84,7 @@ def run_batch(
     """
     if settings.out:
         check_folder(Path(settings.out))
-    queue = _Queue(list(footage), settings, workspace, engine.slots)
+    queue = _Queue(footage, settings, workspace, engine.slots)
 
     def told(work: Work, step: str, share: float) -> None:
         if progress:
@@ -99,8 +99,8 @@ def run_batch(
 class _Queue:
     """What has to be done for each recording, one thing after the other."""
 
-    def __init__(self, footage: Sequence[Footage], settings: BatchSettings, workspace: Workspace, slots: int) -> None:
-        self._footage = footage
+    def __init__(self, footage: Iterable[Footage], settings: BatchSettings, workspace: Workspace, slots: int) -> None:
+        self._footage = list(footage)
         self._home, self._pose = workspace.home, settings.run.pose
         self._arguments = {
             "home": str(workspace.home),
@@ -110,16 +110,19 @@ class _Queue:
         }
         # The clips of videos of one name find names that are free: one after the other.
         self._waiting: dict[str, deque[int]] = defaultdict(deque)
-        for number, one in enumerate(footage):
+        for number, one in enumerate(self._footage):
             self._waiting[_clips_name(one)].append(number)
         self._shares: dict[int, dict[str, float]] = {}
         """Of a recording that is looked at in spans: by the span's work, how much of it is done."""
         self._failed: set[int] = set()
+        self._active: set[str] = set()
+        """Names of clips that somebody works for."""
+        self._notes: dict[int, str] = {}
 
     def first(self) -> Iterator[Work]:
         """What everything begins with."""
-        for waiting in self._waiting.values():
-            yield self._work(waiting.popleft(), start)
+        for name in list(self._waiting):
+            yield from self._next(name)
 
     def following(self, done: Done) -> Iterator[Work]:
         """What has to be done next."""
@@ -141,9 +144,24 @@ class _Queue:
             if number not in self._failed and not done.error:
                 yield self._work(number, finish)
                 return
-        waiting = self._waiting[_clips_name(self._footage[number])]
-        if waiting:
-            yield self._work(waiting.popleft(), start)
+        name = _clips_name(self._footage[number])
+        self._active.discard(name)
+        freed = [name]
+        if "apart" in result:  # chapters that do not join are recordings of their own
+            for source in self._footage[number].sources:
+                one = Footage((source,))
+                self._notes.setdefault(len(self._footage), result["apart"])
+                freed.append(_clips_name(one))
+                self._waiting[freed[-1]].append(len(self._footage))
+                self._footage.append(one)
+        for name in freed:
+            yield from self._next(name)
+
+    def _next(self, name: str) -> Iterator[Work]:
+        """The next recording whose clips have this name, unless somebody works for one."""
+        if name not in self._active and self._waiting[name]:
+            self._active.add(name)
+            yield self._work(self._waiting[name].popleft(), start)
 
     def ended(self, done: Done) -> Ended | None:
         """What became of the recording, if this was the last that had to be done for it."""
@@ -155,6 +173,8 @@ class _Queue:
             return Ended(self._footage[number], "failed", message=done.error)
         if not done.result or "events" not in done.result:
             return None
+        if number in self._notes:
+            done.result["notes"] = [self._notes[number], *done.result["notes"]]
         return Ended(self._footage[number], "known" if done.result.pop("known") else "done", done.result)
 
     def footage_of(self, work: Work) -> Footage:

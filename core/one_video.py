@@ -16,7 +16,7 @@ from typing import Any
 
 from core import pipeline, stores
 from core.atomic import atomic_path
-from core.chapters import join_chapters
+from core.chapters import NotJoined, join_chapters
 from core.content import content_id
 from core.errors import NobodySeen, UserError
 from core.evaluate import event_metrics
@@ -43,9 +43,14 @@ def start(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
             a time; ``batch``, an id of the batch.
 
     Returns:
-        What :func:`finish` does; or ``path`` and ``spans``, runs of parts as ``[begin, end]``.
+        What :func:`finish` does; or ``path`` and ``spans``, runs of parts as ``[begin, end]``; or ``apart``, a sentence
+        on why the chapters do not join.
     """
-    workspace, path = _workspace(arguments["home"]), _local(arguments, report)
+    workspace = _workspace(arguments["home"])
+    try:
+        path = _local(arguments, report)
+    except NotJoined as error:
+        return {"apart": str(error)}
     settings = BatchSettings.model_validate(arguments["settings"])
     known = _known(workspace, path, settings, _sidecar(arguments))
     if known:
@@ -53,7 +58,7 @@ def start(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
         before = known.pop("batch") != arguments["batch"]
         if not (before and settings.again):
             return {**known, "known": before}
-    if arguments["slots"] > 1 and Video.open(path).info.duration_s > 2 * settings.span_s:
+    if arguments["slots"] > 1 and pipeline.open_video(path, workspace).info.duration_s > 2 * settings.span_s:
         parts = spans(path, workspace, settings.run.pose, settings.span_s)
         if len(parts) > 1:
             return {"path": str(path), "spans": [[span.start, span.stop] for span in parts]}
@@ -73,7 +78,7 @@ def finish(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """
     workspace, path = _workspace(arguments["home"]), _local(arguments, report)
     settings = BatchSettings.model_validate(arguments["settings"])
-    video = Video.open(path)
+    video = pipeline.open_video(path, workspace)
     beside, notes = None, []
     if _sidecar(arguments):
         try:

@@ -94,11 +94,10 @@ def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> 
     from core.engine import open_engine
     from core.ffmpeg import FFmpegError
     from core.spans import look_in_spans
-    from core.video import Video
 
     session = workspace.session(arguments["session"])
     settings = workspace.settings(session.id)
-    video = Video.open(session.path)
+    video = pipeline.open_video(session.path, workspace)
 
     def counting(step: str) -> Callable[[float], None]:
         return lambda done: report.progress(step, done, round(done * video.n_frames))
@@ -231,7 +230,6 @@ def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
     from core import pipeline
     from core.export import check
     from core.export import export as write
-    from core.video import Video
 
     session = workspace.session(arguments["session"])
     events = [
@@ -241,7 +239,7 @@ def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
     if not events:
         raise UserError(f"No trick of {session.name} was chosen: keep at least one.")
     settings = ExportSettings.model_validate(arguments["settings"])
-    video = Video.open(session.path)
+    video = pipeline.open_video(session.path, workspace)
     out = workspace.home / "clips" / session.id
     check(video, events, out, settings)
     skater = pipeline.find_skater(video, workspace, report.progress, report.cancelled, looking=settings.wants_skater())

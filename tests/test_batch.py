@@ -206,3 +206,17 @@ def test_a_second_run_in_the_folder_of_footage_finds_no_more(trickline: Tricklin
     again = [json.loads(line) for line in trickline("run", ".", "--json").out.splitlines()]
     assert [one["state"] for one in again[:-1]] == ["known"] * 4
     assert "another --out" in trickline("run", ".", "--out", ".").sentence
+
+
+def test_chapters_that_do_not_join_are_done_one_by_one(session: Session, tmp_path: Path) -> None:
+    # A damaged last chapter must not cost the four good ones before it.
+    folder = tmp_path / "in"
+    first, second = shots(session, folder, 2)
+    first.rename(folder / "GX010042.MP4")
+    (folder / "GX020042.MP4").write_bytes(second.read_bytes()[:30_000])
+    second.unlink()
+    footage, _ = gather([folder])
+    assert [one.name for one in footage] == ["GX010042.MP4 and 1 more"]
+    ends = {one.footage.name: one for one in batch(footage, tmp_path / "ws", tmp_path / "clips")}
+    assert {name: one.state for name, one in ends.items()} == {"GX010042.MP4": "done", "GX020042.MP4": "failed"}
+    assert any("GX020042" in note for note in ends["GX010042.MP4"].result["notes"])

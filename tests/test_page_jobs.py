@@ -82,7 +82,7 @@ def test_a_worker_that_was_killed_is_seen(workspace: Workspace) -> None:
     job = jobs.submit(workspace, "process", {"session": "s"})
     change(workspace, job.id, state="running", worker=sign_on(workspace))
     other = {"id": "w", "home": "elsewhere", "host": "edit-room", "folder": "/data/trickline", "pid": 7, "doing": {}}
-    silent = NOW - timedelta(seconds=10 * SILENT_S)
+    silent = datetime.now(UTC) - timedelta(seconds=10 * SILENT_S)
     with workspace.database.transaction() as db:
         db.execute(insert(worker_table).values(**other, started_at=silent, seen_at=silent))
     said = words(page())
