@@ -55,7 +55,7 @@ def gather(
         without: folders that hold no footage although they may lie in one of ``sources``: clips, the workspace.
 
     Raises:
-        UserError: a path or a URL leads nowhere, a folder of ``sources`` cannot be listed, or there is no video at all.
+        UserError: the only path or a URL leads nowhere, a folder of ``sources`` cannot be listed, or it has no video.
     """
     found: list[Path] = []
     notes: list[str] = []
@@ -66,8 +66,11 @@ def gather(
             continue
         path = Path(source).expanduser()
         if os.path.isdir(path):
-            found += _videos_in(path, without, notes)
-        elif os.path.exists(path):
+            inside = _videos_in(path, without, notes)
+            found += inside
+            if not inside and len(sources) > 1:
+                notes.append(f"{path.absolute()} is a folder without a video: leave it out, or check the path.")
+        elif os.path.exists(path) or len(sources) > 1:  # of several, one that is gone fails alone
             found.append(path)
         else:
             raise UserError(f"There is no file {path}; check the path.")

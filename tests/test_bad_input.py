@@ -77,7 +77,7 @@ VIDEOS: dict[str, tuple[Callable[[Path, Session], object], str]] = {
     ),
     "plaza.mp4": (empty_plaza, r"plaza\.mp4: nobody was found"),
     "folder.mp4": (lambda path, _: path.mkdir(), r"\S+/folder\.mp4 is a folder"),
-    "missing.mp4": (lambda path, _: None, r"\S+/missing\.mp4 does not exist"),
+    "missing.mp4": (lambda path, _: None, r"There is no file \S+/missing\.mp4"),
 }
 
 
@@ -90,12 +90,12 @@ def refused(session: Session, looked: Looked, tmp_path_factory: pytest.TempPathF
     shutil.copytree(looked.home / "weights", folder / "home" / "weights")
     trickline = Trickline(folder / "home", folder)
     ran = trickline("run", *VIDEOS, "--json")
-    assert (ran.code, ran.out) == (2, "")
+    assert ran.code == 2
     assert trickline.leftovers() == []
     assert not (folder / "clips").exists()
     said = ran.err.splitlines()
     assert len(said) == len(VIDEOS), ran.err
-    return dict(zip(VIDEOS, said, strict=True))
+    return {name: next(line for line in said if name in line) for name in VIDEOS}
 
 
 @pytest.mark.parametrize("name", VIDEOS)

@@ -197,6 +197,7 @@ def test_exports(studio_workspace: Workspace) -> None:
     assert [button.proto.label for button in app.get("download_button")] == [
         "CVAT XML",
         "Label Studio JSON",
+        "LosslessCut project",
         "CSV",
         "Events JSON",
     ]

@@ -178,7 +178,8 @@ def _print(ended: Ended, as_json: bool, tally: Tally) -> None:
     tally.add(ended)
     if ended.message:
         say([ended.message])
-    say(f"{ended.footage.name}: {note}" for note in ended.result.get("notes", ()))
+    name = ended.footage.name
+    say(note if note.startswith(name) else f"{name}: {note}" for note in ended.result.get("notes", ()))
     if as_json:
         failed = {"video": ended.footage.shown, "error": ended.message}
         typer.echo(json.dumps({**(ended.result or failed), "state": ended.state}, allow_nan=False))

@@ -59,7 +59,6 @@ def connected(address: str) -> Iterator[RayEngine]:
         raise UserError("A cluster needs Ray, which is not installed: run pip install 'ray~=2.60'.") from error
     if address != AUTO:
         _check_answers(address)
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own alarm over dead nodes, which are no news here
     with _lock:
         if not ray.is_initialized():
             try:
