@@ -109,6 +109,7 @@ def nodes(session: Session, folder: Path) -> None:
 
 def spans(session: Session, folder: Path) -> None:
     """The same tables, bit for bit, and the same events."""
+    folder.mkdir(parents=True)
     long = folder / "long.mp4"
     looped = ["-stream_loop", str(_MINUTES - 1), "-i", str(session.video), "-c", "copy", str(long)]
     run(looped, frames=1800 * _MINUTES)
