@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.bench import bench_cut, bench_export, bench_look, bench_memory, bench_serve, bench_studio, bench_tricks
+from tests.bench import (
+    bench_cut,
+    bench_export,
+    bench_look,
+    bench_memory,
+    bench_scale,
+    bench_serve,
+    bench_studio,
+    bench_tricks,
+)
 from tests.bench.bench_tricks import SHARED
 
 
@@ -16,6 +25,8 @@ def main() -> None:
     bench_studio.main()
     print("\nClips sent to the endpoint", flush=True)
     bench_serve.main()
+    print("\nMany videos", flush=True)
+    bench_scale.main(("pace", "overhead", "nodes", "spans"))
     session = SHARED / "data" / "session" / "skate_video.mp4"
     if not session.exists():
         print("The other benchmarks need the reference footage, which is not beside this checkout.")
