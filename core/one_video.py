@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -178,11 +177,7 @@ def _note(workspace: Workspace, content: str, settings: BatchSettings, beside: P
     return workspace.artifact(content, "run", key, "json", version=_VERSION)
 
 
-def _workspace(home: str) -> Workspace:
-    return _opened(home, os.getpid())
-
-
 @lru_cache(maxsize=1)
-def _opened(home: str, _process: int) -> Workspace:
+def _workspace(home: str) -> Workspace:
     """One for all work of this process."""
     return Workspace.open(Path(home))
