@@ -24,7 +24,8 @@ import av
 from core.chapters import may_belong, recording_of
 from core.errors import UserError
 from core.footage_folder import entries_below, is_video, natural
-from core.video import missing_bytes, picture_stream
+from core.video import picture_stream
+from core.whole_file import missing_bytes
 
 _PARTIAL = {".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp", ".temp"}
 """Endings, also before the last one, of files that browsers, FTP clients and copying programs have not finished."""

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.background_path import EDGE_S
 from core.kinematics import kinematics
-from core.metrics import EDGE_S, METRIC_COLUMNS
+from core.metrics import METRIC_COLUMNS
 from core.settings import FeatureSet
 
 FEATURE_SETS: tuple[FeatureSet, ...] = get_args(FeatureSet)

@@ -172,7 +172,7 @@ def _speed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _hop(height: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
     """The lower of the rise within ``window_s`` before and the fall within ``window_s`` after; as
-    :func:`core.metrics.hop_height`, on the even clock."""
+    :func:`core.background_path.hop_height`, on the even clock."""
     window = _whole_ticks(window_s)
     before, after = _lowest(height, window, past=True), _lowest(height, window, past=False)
     return np.maximum(0.0, height - np.maximum(before, after))

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.background_path import BackgroundPath, background_path, body_scale, hop_height, length, middle, slope
 from core.intervals import Interval, from_mask
 from core.motion import cuts
 from core.pose import KEYPOINTS, SubjectChoice
-from core.pose.subject import MAX_LOST_S, main_person
+from core.pose.subject import main_person
 from core.pose.table import CameraTable, PoseTable
 from core.settings import GuardrailSettings
 
@@ -62,14 +63,9 @@ HOP_WINDOW_S = 0.4
 """An ollie rises and falls within this, each way (seconds)."""
 HOP_SLOW_WINDOW_S = 1.6
 """The same four times slowed down."""
-_SCALE_WINDOW_S = 1.4
-EDGE_S = 0.002
-"""A frame this little outside a window counts as inside: containers round times, Matroska to milliseconds, and a frame
-that is right on the edge must not come and go with the rounding (seconds)."""
 _LEGS = slice(13, 17)  # knees and ankles
 _BORDER, _NEAR_BORDER = 0.012, 0.05  # of width and height: there networks put joints that lie beyond
 _UNSURE = 0.3
-_THIGH, _SHIN = 0.8, 0.8  # in torso lengths: stand in for the torso where the picture shows only legs
 
 
 _AMPLITUDES = (
@@ -172,10 +168,10 @@ def with_amplitude(table: pd.DataFrame, factor: float) -> pd.DataFrame:
 def _metrics(
     keypoints: NDArray[np.float64], boxes: NDArray[np.float64], score: NDArray[np.float64], aspect: float
 ) -> dict[str, NDArray[np.float64]]:
-    shoulder, hip, ankle = _middle(keypoints, 5, 6), _middle(keypoints, 11, 12), _middle(keypoints, 15, 16)
+    shoulder, hip, ankle = middle(keypoints, 5, 6), middle(keypoints, 11, 12), middle(keypoints, 15, 16)
     torso, leg = np.abs(hip[:, 1] - shoulder[:, 1]), np.abs(ankle[:, 1] - hip[:, 1])
     square = np.array([aspect, 1.0])
-    torso_2d, leg_2d = _length((hip - shoulder) * square), _length((ankle - hip) * square)
+    torso_2d, leg_2d = length((hip - shoulder) * square), length((ankle - hip) * square)
     confidence = keypoints[..., 2]
     core = confidence[:, CORE_JOINTS]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -217,7 +213,7 @@ def _motion(
 ) -> dict[str, NDArray[np.float64]]:
     points = keypoints[..., :2] * [aspect, 1.0]  # frame heights
     points[:, _LEGS] = np.where(_outside(keypoints[:, _LEGS])[..., None], np.nan, points[:, _LEGS])
-    shoulder, hip = _middle(points, 5, 6), _middle(points, 11, 12)
+    shoulder, hip = middle(points, 5, 6), middle(points, 11, 12)
     left, right = points[:, 15], points[:, 16]
     ankle = (left + right) / 2
     feet = np.where(np.isfinite(ankle), ankle, np.where(np.isfinite(left), left, right))
@@ -235,9 +231,9 @@ def _motion(
             ("head", points[:, 0]),
         )
     }
-    speed = {name: _slope(path.xy, path.segment, time_s) for name, path in paths.items()}
+    speed = {name: slope(path.xy, path.segment, time_s) for name, path in paths.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
-        extension = _length(feet - hip) / scale
+        extension = length(feet - hip) / scale
     hop_left, hop_right = (hop_height(paths[side], time_s, HOP_WINDOW_S) for side in ("left", "right"))
     return {
         "hop_ankle": hop_height(paths["feet"], time_s, HOP_WINDOW_S),
@@ -245,9 +241,9 @@ def _motion(
         "hop_hip": hop_height(paths["hip"], time_s, HOP_WINDOW_S),
         "hop_feet": np.minimum(hop_left, hop_right),
         "ankle_vy": -speed["feet"][:, 1],
-        "ankle_ay": -_slope(speed["feet"], paths["feet"].segment, time_s)[:, 1],
+        "ankle_ay": -slope(speed["feet"], paths["feet"].segment, time_s)[:, 1],
         "hip_vy": -speed["hip"][:, 1],
-        "hip_ay": -_slope(speed["hip"], paths["hip"].segment, time_s)[:, 1],
+        "hip_ay": -slope(speed["hip"], paths["hip"].segment, time_s)[:, 1],
         "shoulder_vy": -speed["shoulder"][:, 1],
         "ankle_vx": speed["feet"][:, 0],
         "leg_extension": extension,
@@ -259,7 +255,7 @@ def _motion(
         **_paths(paths),
         "tilt": np.abs(np.arctan2((shoulder - hip)[:, 0], (hip - shoulder)[:, 1])),
         "stance": np.abs((left - right)[:, 0]) / scale,
-        "torso": _length(hip - shoulder) / scale,
+        "torso": length(hip - shoulder) / scale,
         "leg_conf": keypoints[:, 11:, 2].mean(axis=1),
     }
 
@@ -285,141 +281,3 @@ def _paths(paths: dict[str, BackgroundPath]) -> dict[str, NDArray[Any]]:
         "feet_path": paths["feet"].segment,
         "hips_path": paths["hip"].segment,
     }
-
-
-def body_scale(points: NDArray[np.float64], time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How long the skater's torso is in each sampled frame, frame heights: a running median over 1.4 s, shape ``(n,)``.
-
-    Where the picture cuts the torso off, the longer of thigh and shin stands in for it.
-
-    Args:
-        points: keypoints in frame heights, shape ``(n, 17, 2)``, NaN where unseen.
-    """
-    shoulder, hip, knee, ankle = (_middle(points, a, a + 1) for a in (5, 11, 13, 15))
-    torso = _length(hip - shoulder)
-    legs = np.fmax(_length(knee - hip) / _THIGH, _length(ankle - knee) / _SHIN)
-    return _running_median(np.where(np.isfinite(torso), torso, legs), time_s, _SCALE_WINDOW_S)
-
-
-@dataclass(frozen=True)
-class BackgroundPath:
-    """Where a point went against the background, in torso lengths from where its segment began; y downwards."""
-
-    xy: NDArray[np.float64]
-    """Shape ``(n, 2)``, NaN where it was not followed; gaps up to 0.8 s are bridged in a straight line."""
-    segment: NDArray[np.int64]
-    """Stretch over which the path is unbroken, shape ``(n,)``, -1 where there is none: cuts, long gaps, another
-    person."""
-
-
-def background_path(
-    place: NDArray[np.float64],
-    camera: CameraTable,
-    scale: NDArray[np.float64],
-    shot: NDArray[np.int64],
-    person: NDArray[np.int64],
-) -> BackgroundPath:
-    """Add up, from one sighting to the next, how far a point moved beyond what the camera's motion explains.
-
-    Adding up steps instead of chaining transforms keeps an hour of footage free of drift in scale.
-
-    Args:
-        place: the point in each sampled frame, frame heights, shape ``(n, 2)``, NaN where unseen.
-        scale: torso length in each sampled frame, frame heights.
-        shot: number of the shot between hard cuts.
-        person: track shown in each sampled frame.
-    """
-    n = len(place)
-    xy, segment = np.full((n, 2), np.nan), np.full(n, -1, np.int64)
-    seen = np.flatnonzero(np.isfinite(place).all(axis=1) & (scale > 0))
-    if not len(seen):
-        return BackgroundPath(xy, segment)
-    before, after = seen[:-1], seen[1:]
-    carried = _carried(place[before], before, after, camera.matrices())
-    step = (place[after] - carried) / ((scale[before] + scale[after]) / 2)[:, None]
-    joined = (
-        (camera.time_s[after] - camera.time_s[before] <= MAX_LOST_S)
-        & (shot[after] == shot[before])
-        & (person[after] == person[before])
-    )
-    number = np.concatenate([[0], np.cumsum(~joined)])
-    total = np.concatenate([[[0.0, 0.0]], np.cumsum(np.where(joined[:, None], step, 0.0), axis=0)])
-    xy[seen], segment[seen] = total, number
-    last = np.searchsorted(seen, np.arange(n), side="right") - 1  # the sighting at or before each row
-    between = np.flatnonzero(np.append(joined, False)[last] & (last >= 0))
-    last = last[between]
-    share = (camera.time_s[between] - camera.time_s[before[last]]) / (
-        camera.time_s[after[last]] - camera.time_s[before[last]]
-    )
-    xy[between], segment[between] = total[last] + share[:, None] * step[last], number[last]
-    return BackgroundPath(xy, segment)
-
-
-def hop_height(path: BackgroundPath, time_s: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
-    """How high a point is above where it came from and where it goes: torso lengths, shape ``(n,)``, NaN where not
-    followed.
-
-    The lower of the rise within ``window_s`` before and the fall within ``window_s`` after: a jump has both, a step
-    up, a drift of the camera or a stretch of the leg has one.
-    """
-    hop = np.full(len(time_s), np.nan)
-    for rows in _segments(path.segment):
-        height = -path.xy[rows, 1]
-        at = time_s[rows]
-        rise = height - _lowest_before(height, at, window_s)
-        fall = height - _lowest_before(height[::-1], -at[::-1], window_s)[::-1]
-        hop[rows] = np.maximum(0.0, np.minimum(rise, fall))
-    return hop
-
-
-def _lowest_before(values: NDArray[np.float64], at: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
-    """The lowest value within ``window_s`` up to and including each row."""
-    index = pd.to_timedelta(at - at[0], unit="s")
-    lowest = pd.Series(values, index=index).rolling(pd.Timedelta(seconds=window_s + EDGE_S), closed="both").min()
-    return lowest.to_numpy()
-
-
-def _segments(segment: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    rows = np.flatnonzero(segment >= 0)
-    return np.split(rows, np.flatnonzero(np.diff(segment[rows])) + 1) if len(rows) else []
-
-
-def _carried(
-    place: NDArray[np.float64], before: NDArray[np.int64], after: NDArray[np.int64], matrices: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Where points of the background that stood at ``place`` in frames ``before`` stand in frames ``after``."""
-    carried = place.copy()
-    longest = int((after - before).max(initial=0))
-    for step in range(1, longest + 1):
-        moving = np.flatnonzero(before + step <= after)
-        if step > 60:  # a gap of seconds breaks the path anyway
-            break
-        matrix = matrices[before[moving] + step]
-        carried[moving] = np.einsum("nij,nj->ni", matrix[:, :, :2], carried[moving]) + matrix[:, :, 2]
-    return carried
-
-
-def _slope(values: NDArray[np.float64], segment: NDArray[np.int64], time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Central difference by time within each segment: per second, shape as ``values``, NaN where there is no
-    neighbour."""
-    slope = np.full_like(values, np.nan)
-    for rows in _segments(segment):
-        if len(rows) > 2:
-            slope[rows] = np.gradient(values[rows], time_s[rows], axis=0)
-    return slope
-
-
-def _running_median(values: NDArray[np.float64], time_s: NDArray[np.float64], window_s: float) -> NDArray[np.float64]:
-    if not len(values):
-        return values
-    series = pd.Series(values, index=pd.to_timedelta(time_s, unit="s") + pd.Timestamp(0))
-    width = pd.Timedelta(seconds=window_s + 2 * EDGE_S)
-    return series.rolling(width, center=True, closed="both", min_periods=1).median().to_numpy()
-
-
-def _middle(points: NDArray[np.float64], a: int, b: int) -> NDArray[np.float64]:
-    return (points[:, a, :2] + points[:, b, :2]) / 2
-
-
-def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.hypot(vectors[:, 0], vectors[:, 1])

@@ -13,7 +13,6 @@ browsers show it and as FFmpeg's ``-ss`` takes it. A frame's number is its ordin
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,8 +28,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from core.atomic import atomic_path
 from core.errors import UserError
+from core.frame_times import average_rate, keep_times, kept_times, numbered, packet_times
+from core.whole_file import check_file, reason
 
 log = logging.getLogger(__name__)
 
@@ -141,14 +141,12 @@ class Video:
             UserError: not a file, empty, not a video, cut short, sound only, or no frame that can be decoded.
         """
         path = Path(path).absolute()  # a name such as "park:1.mp4" would be taken for a protocol
-        _check_file(path)
+        check_file(path)
         try:
             with av.open(str(path), metadata_errors="ignore") as container:
                 return cls._read(path, container, kept(path) if kept else None)
         except (av.FFmpegError, OSError) as error:
-            raise UserError(
-                f"{path.name} cannot be read as a video ({_reason(error)}): check that it plays."
-            ) from error
+            raise UserError(f"{path.name} cannot be read as a video ({reason(error)}): check that it plays.") from error
 
     @classmethod
     def _read(cls, path: Path, container: Any, kept: Path | None) -> Video:
@@ -157,18 +155,18 @@ class Video:
             raise UserError(f"{path.name} holds no picture, only sound: choose a video file.")
         if stream.codec_context is None:
             raise UserError(f"{path.name} is coded in a way that is not known here: convert it to H.264.")
-        times = _kept_times(kept) if kept else None
-        ticks, last_duration, in_order = times or _packet_times(container, stream)
+        times = kept_times(kept) if kept else None
+        ticks, last_duration, in_order = times or packet_times(container, stream)
         if not len(ticks):
             raise UserError(f"{path.name} holds no frame that can be shown: record or copy it again.")
         if kept and not times and kept.parent.is_dir():
-            _keep_times(kept, ticks, last_duration, in_order)
+            keep_times(kept, ticks, last_duration, in_order)
         first = _first_picture(path)
         time_base: Fraction = stream.time_base
         start = Fraction(container.start_time, av.time_base) if container.start_time is not None else Fraction(0)
         if ticks[0] is not None:
             pts = np.array(sorted(set(ticks)), dtype=np.int64)
-            rate, variable = _rate(pts, time_base, stream)
+            rate, variable = average_rate(pts, time_base, stream)
             start = min(start, int(pts[0]) * time_base)  # FFmpeg rounds to microseconds, and so may put it too late
             # Integers first: a tick times a rounded time base drifts over hours.
             pts_s = pts * time_base.numerator / time_base.denominator - float(start)
@@ -244,7 +242,7 @@ class Video:
                         wanted = range(picture.index + stride, wanted.stop, stride)
                         yield picture
         except (av.FFmpegError, OSError) as error:
-            raise UserError(f"{self.path.name} cannot be decoded ({_reason(error)}): check that it plays.") from error
+            raise UserError(f"{self.path.name} cannot be decoded ({reason(error)}): check that it plays.") from error
 
     def _decode(self, wanted: range, threads: str) -> Iterator[Picture]:
         scalers: dict[Any, Any] = {}
@@ -286,7 +284,7 @@ class Video:
         with av.open(str(self.path), metadata_errors="ignore") as container:
             stream = picture_stream(container)
             packets = container.demux(stream)
-            yield stream, packets if self._pts is not None else _numbered(packets)
+            yield stream, packets if self._pts is not None else numbered(packets)
 
     def _seek(self, container: Any, frame: int) -> Iterator[Any] | None:
         """The packets from a keyframe on from which ``frame`` can be decoded; None means all packets of the file.
@@ -328,138 +326,6 @@ def picture_stream(container: Any) -> Any:
     return next((stream for stream in container.streams.video if not stream.disposition & cover), None)
 
 
-def _check_file(path: Path) -> None:
-    for name in (path, Path(os.path.realpath(path))):  # which is what the records keep
-        try:
-            str(name).encode()
-        except UnicodeEncodeError as error:  # from an old disk or archive
-            readable = os.fsencode(name).decode("utf-8", "replace")
-            raise UserError(f"{readable} has a name that is not UTF-8: rename the file or its folder.") from error
-    try:
-        there = path.exists()
-    except OSError as error:  # a name too long for any disk
-        raise UserError(f"{path.name[:80]} cannot be a file ({_reason(error)}): check the path.") from error
-    if not there:
-        raise UserError(f"{path} does not exist: check the path.")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name a video file in it.")
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise UserError(f"{path.name} is empty (0 bytes): copy it again from the camera.")
-        missing = missing_bytes(path, size)
-    except PermissionError as error:
-        raise UserError(f"{path.name} may not be read: change its permissions.") from error
-    if missing:
-        raise UserError(f"{path.name} is cut short: {missing} bytes or more are missing at its end; copy it again.")
-
-
-_BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"free", b"skip", b"pnot", b"uuid", b"sidx", b"styp"}
-"""What stands at the top level of an MP4 or QuickTime file (ISO/IEC 14496-12, QuickTime File Format)."""
-
-
-def missing_bytes(path: Path, size: int) -> int:
-    """By how many bytes the last box of an MP4 or QuickTime file runs past the end of the file (0 for other files).
-
-    FFmpeg reads such a file up to where it breaks without a word. Box layout: ISO/IEC 14496-12, 4.2. What follows the
-    boxes and is none, such as the data that some action cameras append, says nothing.
-    """
-    at, seen = 0, set()
-    with path.open("rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            header = file.read(16)
-            length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-            seen.add(kind)
-            if length == 1:
-                length = int.from_bytes(header[8:16], "big")
-            if length < 8:
-                return 0
-            if at + length > size:
-                return at + length - size if kind in _BOXES else 0
-            at += length
-    return 8 if b"mdat" in seen and b"moov" not in seen else 0
-
-
-def _packet_times(container: Any, stream: Any) -> tuple[list[Any], int, bool]:
-    """When each frame is shown, in ticks (None for all if the file has no times), and how long the last one is.
-
-    The third value says that frames can only be told apart by counting. So it is in an AVI, which notes when a frame is
-    handed to the decoder, as soon as frames are stored in another order than shown: FFmpeg makes their PTS up.
-    """
-    ticks: list[Any] = []
-    keyframe_pts: int | None = None
-    started = in_order = False
-    in_avi = container.format.name == "avi"
-    last: tuple[int, int] = (-(2**62), 0)
-    for packet in container.demux(stream):
-        if packet.size == 0:
-            continue
-        if not started and packet.is_keyframe:
-            started, keyframe_pts = True, packet.pts
-        # Nothing before the first keyframe can be decoded, nor what is shown before it (open GOP).
-        early = keyframe_pts is not None and packet.pts is not None and packet.pts < keyframe_pts
-        if not started or early or packet.is_discard:
-            continue
-        shown = packet.dts if in_avi else packet.pts
-        in_order |= in_avi and packet.pts != packet.dts
-        ticks.append(shown)
-        if shown is not None and shown > last[0]:
-            last = (shown, packet.duration or 0)
-    # Damage may cost a packet its time, and that frame is lost; a file without times has none at all.
-    known = [tick for tick in ticks if tick is not None]
-    if 2 * len(known) < len(ticks):
-        return [None] * len(ticks), 0, True
-    return known, last[1], in_order
-
-
-def _keep_times(path: Path, ticks: list[Any], last_duration: int, in_order: bool) -> None:
-    """Write what :func:`_packet_times` said: one row of int64, the number of frames first."""
-    known = [] if ticks[0] is None else ticks
-    try:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.array([len(ticks), last_duration, in_order, *known], np.int64))
-    except UserError as error:  # it can be read again each time
-        log.info("%s", error)
-
-
-def _kept_times(path: Path) -> tuple[list[Any], int, bool] | None:
-    """What :func:`_keep_times` wrote; None where there is no such file, or a damaged one."""
-    try:
-        row = np.load(path, allow_pickle=False)
-        n, last_duration, in_order, *ticks = row.tolist()
-    except (OSError, EOFError, ValueError):
-        return None
-    return (ticks or [None] * n, last_duration, bool(in_order)) if len(ticks) in (0, n) else None
-
-
-def _numbered(packets: Iterator[Any]) -> Iterator[Any]:
-    """The packets from the first keyframe on, with their number in the file for a PTS, which the decoder hands on."""
-    number = 0
-    for packet in packets:
-        if packet.size and (number or packet.is_keyframe):
-            packet.pts = number
-            number += 1
-        if number:
-            yield packet
-
-
-def _rate(pts: NDArray[np.int64], time_base: Fraction, stream: Any) -> tuple[Fraction, bool]:
-    """Average rate as a fraction, and whether the rate varies by more than the rounding of the timestamps."""
-    told = Fraction(stream.average_rate or stream.guessed_rate or 25)
-    if len(pts) < 2:
-        return told, False
-    steps = np.diff(pts)
-    middle = float(np.median(steps))
-    # Containers that count in milliseconds, or came through one that does, jitter by one of them; others by one tick,
-    # unless a tick is about as long as a frame.
-    jitter = max(1.0 if middle > 4 else 0.0, 0.00105 / float(time_base))
-    variable = bool(np.abs(steps - middle).max() > jitter)
-    measured = Fraction(len(pts) - 1) / (int(pts[-1] - pts[0]) * time_base)
-    # The header's rate is the exact one (30000/1001) unless the timestamps say otherwise.
-    return (told if abs(told / measured - 1) < Fraction(1, 1000) else measured), variable
-
-
 def _first_picture(path: Path) -> Any:
     with av.open(str(path), metadata_errors="ignore") as container:
         stream = picture_stream(container)
@@ -492,7 +358,3 @@ def _ascending(frames: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
             if last < number < sys.maxsize:
                 last = number
                 yield number, frame
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).lower()

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
+from core.background_path import body_scale
 from core.intervals import Interval
 from core.metrics import (
     CORE_JOINTS,
@@ -20,7 +21,6 @@ from core.metrics import (
     PATH_COLUMNS,
     REASONS,
     Signals,
-    body_scale,
     rejected_stretches,
     signals,
     summary,

@@ -177,7 +177,7 @@ def test_a_film_whose_times_are_kept_is_not_read_through_again(
     kept = tmp_path / "times.npy"
     plain, first = Video.open(drawn(name)), Video.open(drawn(name), lambda _: kept)
     with monkeypatch.context() as forbidden:
-        forbidden.setattr("core.video._packet_times", lambda *_: pytest.fail("it is read through"))
+        forbidden.setattr("core.video.packet_times", lambda *_: pytest.fail("it is read through"))
         again = Video.open(drawn(name), lambda _: kept)
     for video in (first, again):
         assert video.info == plain.info
@@ -193,7 +193,7 @@ def test_a_film_is_not_read_through_for_each_of_its_spans(
         pipeline.open_video(path, workspace)
         assert not (workspace.home / "videos").exists()  # what is merely opened leaves nothing
         (span,) = pipeline.parts_to_look_at(path, workspace, pose)
-        monkeypatch.setattr("core.video._packet_times", lambda *_: pytest.fail("it is read through"))
+        monkeypatch.setattr("core.video.packet_times", lambda *_: pytest.fail("it is read through"))
         pipeline.look_at_parts(path, workspace, pose, span)
         assert pipeline.parts_to_look_at(path, workspace, pose) == []
 
