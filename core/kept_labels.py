@@ -124,9 +124,13 @@ class KeptLabels(KeptSessions):
             row = db.execute(newest.order_by(label_table.c.revision.desc()).limit(1)).mappings().one_or_none()
             return LabelRevision.from_row(row) if row else None
 
-    def label_history(self, session_id: str, layer: str = "") -> list[LabelRevision]:
-        """Every revision of a session's labels, the newest first."""
-        history = _revisions(session_id, layer)
+    def label_history(
+        self, session_id: str, layer: str = "", first: int = 1, last: int | None = None
+    ) -> list[LabelRevision]:
+        """The revisions of a session's labels from ``first`` to ``last``, the newest first; None is the newest."""
+        history = _revisions(session_id, layer).where(label_table.c.revision >= first)
+        if last is not None:
+            history = history.where(label_table.c.revision <= last)
         with self.database.transaction() as db:
             rows = db.execute(history.order_by(label_table.c.revision.desc()))
             return [LabelRevision.from_row(row) for row in rows.mappings()]

@@ -29,11 +29,12 @@ from pages.widgets.label_desk import (
     warn,
 )
 from pages.widgets.label_files import export_panel, import_panel
-from pages.widgets.label_history import history_panel
+from pages.widgets.label_history import hear, heard, history_panel
 from pages.widgets.label_names import palette_panel
 from pages.widgets.label_people import others_shown, people_panel
 from pages.widgets.media import open_workspace
 from pages.widgets.plain_text import escaped
+from pages.widgets.reader_time import reader_zone
 from pages.widgets.rows import Button, Line, table, times, to_frames
 from pages.widgets.session_bar import not_processed, session_bar
 from pages.widgets.spans import found_spans, missed_spans
@@ -59,12 +60,15 @@ def take(session: Session, layer: str, video: Video) -> str | None:
     if not edit:
         return None
     tab = tab_of(session.id, layer)
+    tab.zone = reader_zone()
     try:
         notice = editor.take_edit(open_workspace(), session.id, layer, tab, edit, by(layer), video.pts_s)
     except UserError as error:
         return str(error)
-    if notice:
-        (warn if notice.overruled else say)(notice.text)
+    if notice and notice.overruled:
+        warn(notice.text)
+    elif notice and heard(session.id, layer) is None:  # whoever was here before will hear who did what
+        say(notice.text)
     return None
 
 
@@ -74,7 +78,9 @@ def desk_for(session: Session, layer: str, video: Video) -> tuple[Desk, Document
         st.error(escaped(refused), icon=":material/error:")
     workspace = open_workspace()
     document = editor.document(workspace, session.id, layer, tab_of(session.id, layer))
-    return Desk(workspace, session, layer, video, document.items, document.revision), document
+    desk = Desk(workspace, session, layer, video, document.items, document.revision)
+    hear(desk)
+    return desk, document
 
 
 def shown_events(desk: Desk, look: Look) -> tuple[list[Event], pd.Series | None]:
@@ -135,12 +141,8 @@ def events_panel(desk: Desk, events: list[Event]) -> None:
 
 @st.fragment(run_every=_POLL_S)
 def watch(desk: Desk) -> None:
-    """Let what somebody else saves appear by itself."""
-    tab = tab_of(desk.session.id, desk.layer)
-    if editor.newer(desk.workspace, desk.session.id, desk.layer, tab):
-        newest = desk.workspace.labels(desk.session.id, desk.layer)
-        if newest and newest.revision not in tab.made:
-            say(f"{editor.told(newest, desk.author)}.")
+    """Let what somebody else saves appear by itself; who it was and what is told as the page is drawn."""
+    if editor.newer(desk.workspace, desk.session.id, desk.layer, tab_of(desk.session.id, desk.layer)):
         st.rerun()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -176,16 +178,134 @@ def test_files_that_are_no_labels(studio_workspace: Workspace, name: str, conten
     assert labels(studio_workspace) == []
 
 
+def markdown(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.markdown)
+
+
+def changed(app: AppTest) -> list[str]:
+    return [button.label for button in app.button if (button.key or "").startswith("label_change_")]
+
+
 def test_history_brings_back_any_revision(studio_workspace: Workspace) -> None:
     session = studio_workspace.sessions()[0]
     studio_workspace.save_labels(session.id, [Interval(10, 40)], "editor", "Ann")
     studio_workspace.save_labels(session.id, [Interval(12, 40), Interval(50, 60)], "park.xml")
     app = at(page(), "History")
-    assert "1 added, 1 moved" in texts(app)
-    assert app.button(key="label_history_0_last").disabled
-    app.button(key="label_history_1_last").click().run()
+    assert app.button(key="label_restore_2").disabled
+    app.button(key="label_restore_1").click().run()
     assert labels(studio_workspace) == [(10, 40, "trick")]
     assert sources(studio_workspace) == ["revision 1", "park.xml", "editor"]
+
+
+def test_history_says_who_did_what(studio_workspace: Workspace) -> None:
+    """For each save who, when, where and what; a click on a change goes there, to where it was if it is gone."""
+    session = studio_workspace.sessions()[0]
+    studio_workspace.save_labels(session.id, [Interval(30, 44), Interval(300, 311)], "import of park.csv", "Ann")
+    studio_workspace.save_labels(session.id, [Interval(30, 50), Interval(300, 311, "ollie")], "editor", "Bo")
+    studio_workspace.save_labels(session.id, [Interval(30, 50)], "review", None)
+    app = at(page(), "History")
+    saved_at = [one.saved_at.astimezone() for one in studio_workspace.label_history(session.id)]
+    heads = [one for one in markdown(app).replace("\\", "").split("\n") if one.startswith("**")]
+    assert heads == [
+        f"**Somebody** · {saved_at[0]:%H:%M:%S} · on the Review page",
+        f"**Bo** · {saved_at[1]:%H:%M:%S} · in the app",
+        f"**Ann** · {saved_at[2]:%H:%M:%S} · imported from park.csv (CSV)",
+    ]
+    assert [one.replace("\\", "") for one in changed(app)] == [
+        "removed ollie 0:10.00 – 0:10.40",
+        "moved trick, end 0:01.50 → 0:01.70",
+        "renamed trick to ollie at 0:10.00 – 0:10.40",
+        "added trick 0:01.00 – 0:01.50",
+        "added trick 0:10.00 – 0:10.40",
+    ]
+    app.button(key="label_change_3_0").click().run()
+    assert app.session_state["label_show"][2:] == (300, 311)
+
+
+def test_names_in_the_history_are_no_markup(studio_workspace: Workspace) -> None:
+    """Authors, labels and files come from anybody who shares the records."""
+    session = studio_workspace.sessions()[0]
+    evil = "[a](http://evil) :red[b] $x$ <img src=y> **c**"
+    studio_workspace.save_labels(session.id, [Interval(30, 44, evil)], f"import of {evil}.xml", f"{evil}")
+    app = at(page(), "History")
+    assert r"\[a\]\(http" in changed(app)[0]
+    for text in (*changed(app), *(one for one in markdown(app).split("\n") if one.startswith("**"))):
+        bare = text.removeprefix("**").replace("** ·", " ·")
+        assert not re.search(r"(?<!\\)[\[\]<>$*]", bare), text
+
+
+def test_a_long_history_comes_in_pages(studio_workspace: Workspace) -> None:
+    """The newest ten first; the last page holds the beginning."""
+    session = studio_workspace.sessions()[0]
+    for number in range(23):
+        studio_workspace.save_labels(session.id, [Interval(number, number + 9)], "editor", "Ann")
+    app = at(page(), "History")
+
+    def shown() -> list[int]:
+        keys = [(button.key or "").removeprefix("label_restore_") for button in app.button]
+        return [int(key) for key in keys if key.isdigit()]
+
+    assert shown() == list(range(23, 13, -1))
+    choice = app.selectbox(key="label_history_page")
+    assert choice.options == ["1 to 10 of 23", "11 to 20 of 23", "21 to 23 of 23"]
+    choice.set_value(2).run()
+    assert not app.exception
+    assert shown() == [3, 2, 1]
+    app.button(key="label_restore_1").click().run()
+    assert labels(studio_workspace) == [(0, 9, "trick")]
+
+
+def test_what_others_save_is_told_once(studio_workspace: Workspace) -> None:
+    """Who did what, in a line; what was there before the page was opened is no news, nor is one's own."""
+    session = studio_workspace.sessions()[0]
+    studio_workspace.save_labels(session.id, [Interval(30, 44)], "editor", "Ann")
+    app = page()
+    assert not app.toast
+    theirs = studio_workspace.save_labels(session.id, [Interval(30, 44), Interval(300, 311)], "editor", "Bo *the boss*")
+    app.run()
+    at_ = f"{theirs.saved_at.astimezone():%H:%M:%S}"
+    (toast,) = app.toast
+    assert toast.value.replace("\\", "") == f"Bo *the boss*, {at_}: added trick 0:10.00 – 0:10.40."
+    assert r"\*the boss\*" in toast.value
+    assert not app.run().toast
+    at(app, "History").button(key="label_restore_1").click().run()
+    assert [one.value for one in app.toast] == [r"Revision 1 is back, as revision 3."]
+
+
+def test_an_edit_beside_anothers_tells_it_in_one_line(studio_workspace: Workspace) -> None:
+    session = studio_workspace.sessions()[0]
+    app = page()
+    studio_workspace.save_labels(session.id, [Interval(30, 44)], "editor", "Bo")
+    app.session_state[bench(studio_workspace)] = {
+        "edit": {"editor": "e", "seq": 1, "base": 0, "items": [[247, 272, "trick"]]}
+    }
+    app.run()
+    assert labels(studio_workspace) == [(30, 44, "trick"), (247, 272, "trick")]
+    (toast,) = app.toast
+    assert toast.value.startswith("Bo, ")
+    assert toast.value.replace("\\", "").endswith(": added trick 0:01.00 – 0:01.50.")
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "hours"),
+    [
+        ("Asia/Kolkata", -330, 5.5),
+        ("America/New_York", None, -5),
+        ("../../etc/passwd", -60, 1),
+        ("Nowhere/Else", 480, -8),
+        (None, 0, 0),
+        ("", None, None),
+        ("America", None, None),
+        (None, 10**9, None),
+    ],
+)
+def test_the_readers_time_zone(name: str | None, offset: int | None, hours: float | None) -> None:
+    """The browser names it, and is believed nothing."""
+    from pages.widgets.reader_time import zone_of
+
+    zone = zone_of(name, offset)
+    winter = datetime(2026, 1, 5, 12)
+    assert (zone and zone.utcoffset(winter)) == (None if hours is None else timedelta(hours=hours))
 
 
 def test_exports(studio_workspace: Workspace) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from threading import RLock
 from typing import Any
 
@@ -65,6 +66,8 @@ class Tab:
     """Revisions that were saved from this tab."""
     met: LabelRevision | None = None
     """The last revision of others that an edit from here ran into."""
+    zone: tzinfo | None = None
+    """In which times are told; None is the server's."""
     lock: Any = field(default_factory=RLock, repr=False, compare=False)
     """Streamlit runs the callbacks of two quick edits in two threads at once."""
 
@@ -199,9 +202,9 @@ def beside(some: Sequence[Interval], others: Sequence[Interval], *, any_label: b
     return [interval for interval in plain if interval not in met]
 
 
-def told(revision: LabelRevision, author: str | None) -> str:
+def told(revision: LabelRevision, author: str | None, zone: tzinfo | None) -> str:
     """Who saved a revision and when, as the beginning of a sentence to ``author``."""
-    at = f"{revision.saved_at.astimezone():%H:%M:%S}"
+    at = f"{revision.saved_at.astimezone(zone):%H:%M:%S}"
     if revision.author not in (None, author):
         return f"{revision.author} changed the labels at {at}"
     if revision.source == SOURCE:
@@ -280,11 +283,11 @@ def _notice(
     if tab.met is None or not (first or rebased.overruled):
         return None
     if not rebased.overruled:
-        return Notice(f"{told(tab.met, author)}; both changes are kept.")
+        return Notice(f"{told(tab.met, author, tab.zone)}; both changes are kept.")
     places = [clock(float(pts_s[one.start_frame])) for one in rebased.overruled[:3]]
     places += ["..."] if len(rebased.overruled) > 3 else []
     return Notice(
-        f"{told(tab.met, author)}; yours at {', '.join(places)} is newer and replaced that. "
+        f"{told(tab.met, author, tab.zone)}; yours at {', '.join(places)} is newer and replaced that. "
         "The history has both, to restore.",
         rebased.overruled,
     )
