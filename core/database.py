@@ -13,15 +13,16 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.schema import CreateTable
 
-from core.database_errors import DatabaseAway, is_missing_table, unusable
+from core.database_errors import DatabaseAway, is_missing_table, none_free, unusable
 from core.errors import UserError
 from core.records import metadata, stored_json, version_table
 
 __all__ = ["LAYOUT", "LOCK_WAIT_S", "Database", "DatabaseAway"]
 
-LAYOUT = "0002"
+LAYOUT = "0003"
 """The newest step of :mod:`core.migrations`, which makes the tables of :mod:`core.records`."""
 LOCK_WAIT_S = 30
 """How long a writer waits for another one. A write takes milliseconds: who holds the database longer has hung."""
@@ -75,6 +76,33 @@ class Database:
         with self._in_words(), self._engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection to read from, by :meth:`rows`: all reads see the database as it was at the first of them.
+
+        Raises:
+            UserError: as for :meth:`transaction`.
+        """
+        with self._in_words(), self._engine.connect() as connection:
+            if self._is_postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                connection.exec_driver_sql("BEGIN")  # which Python's sqlite3 would not do before a read
+            yield connection
+
+    def rows(self, db: Connection, table: Table, at_once: int) -> Iterator[list[dict[str, Any]]]:
+        """All rows of a table, ``at_once`` at a time.
+
+        Errors tell of this database even where they occur within another one's transaction.
+
+        Raises:
+            UserError: as for :meth:`transaction`.
+        """
+        with self._in_words():
+            read = db.execute(select(table), execution_options={"yield_per": at_once})
+            for part in read.mappings().partitions():
+                yield [dict(row) for row in part]
+
     def upsert(self, db: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Write a row within an open transaction, over the one that has this key if there is one."""
         dialect = postgresql if self._is_postgres else sqlite
@@ -90,6 +118,11 @@ class Database:
             db.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
 
     @property
+    def url(self) -> URL:
+        """Where the database is, its password included."""
+        return self._engine.url
+
+    @property
     def _is_postgres(self) -> bool:
         return self._engine.dialect.name == "postgresql"
 
@@ -102,6 +135,8 @@ class Database:
             if sentence is None:
                 raise
             raise sentence from error
+        except NoneFree as error:
+            raise none_free(self._engine.url) from error
 
     def _is_current(self) -> bool:
         """Whether the layout is that of this Trickline. The one question at every opening: it takes no library."""
@@ -155,6 +190,8 @@ def _engine(url: str | URL) -> Engine:
             "TRICKLINE_DB names no database that can be opened (it is no URL); give one such as "
             "postgresql+psycopg://user:password@host/name, in whose password @ : / and % stand as %40 %3A %2F and %25."
         ) from error
+    if parsed.drivername in ("postgresql", "postgres"):  # as libpq has it; SQLAlchemy means an older driver by that
+        parsed = parsed.set(drivername="postgresql+psycopg")
     try:
         engine = create_engine(parsed, json_serializer=stored_json, pool_pre_ping=True, **_options(parsed))
     except ImportError as error:

@@ -63,6 +63,11 @@ def unusable(error: DBAPIError, url: URL) -> UserError | None:
     return _postgres(error, url)
 
 
+def none_free(url: URL) -> DatabaseAway:
+    """The sentence where all connections of this process have been in use for too long."""
+    return DatabaseAway(f"Cannot use the database {named(url)} (too many ask it at once): try again in a moment.")
+
+
 def is_missing_table(error: DBAPIError) -> bool:
     """Whether a statement failed because there is no such table."""
     told = str(error.orig)

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     RowMapping,
     String,
@@ -95,6 +96,15 @@ model_table = Table(
     Column("file", Text, nullable=False),
     Column("meta", JSON, nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
+)
+
+# Apart from the models, so that a list of them does not read all files. Without content a file is too large for here.
+model_file_table = Table(
+    "model_files",
+    metadata,
+    Column("model_id", ForeignKey(model_table.c.id), primary_key=True),
+    Column("digest", String),
+    Column("content", LargeBinary),
 )
 
 settings_table = Table(
@@ -218,7 +228,7 @@ class ModelRecord:
     name: str
     """Models may share a name: the newest of them goes by it, the older ones by their id."""
     path: Path
-    """The file inside the workspace."""
+    """The file inside the workspace folder, which :meth:`core.workspace.Workspace.model` fetches if need be."""
     meta: dict[str, Any]
     """What is to be known without opening the file (metrics, training sessions, ...), as JSON values."""
     added_at: datetime
@@ -226,7 +236,8 @@ class ModelRecord:
 
     @classmethod
     def from_row(cls, row: RowMapping, folder: Path) -> ModelRecord:
-        return cls(row["id"], row["name"], folder / row["file"], row["meta"], row["added_at"])
+        # The name alone: what others have written into shared records names no file outside the folder.
+        return cls(row["id"], row["name"], folder / Path(row["file"]).name, row["meta"], row["added_at"])
 
 
 def interval_rows(intervals: Iterable[Interval]) -> list[dict[str, int | str]]:

@@ -10,31 +10,26 @@ is computed twice. The folder is ``TRICKLINE_HOME`` (``./workspace``):
     trickline.db                                    unless ``TRICKLINE_DB`` gives the URL of another database
     home.id                                         what that database calls this folder
     videos/<content id>/<step>-<settings>.<suffix>  what a step computed
-    models/<id>.<suffix>
+    models/<id>.<suffix>                            also in the database, from where other machines have it
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from hashlib import blake2b
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import URL, insert, select
+from sqlalchemy import URL
 
-from core.atomic import atomic_path, make_folder
-from core.content import reading
+from core.atomic import make_folder
 from core.database import Database
-from core.errors import UserError
 from core.kept_labels import KeptLabels
-from core.records import ModelRecord, canonical_json, model_table
+from core.kept_models import KeptModels
+from core.records import canonical_json
 
 
 def home_folder(home: Path | None = None) -> Path:
@@ -42,7 +37,7 @@ def home_folder(home: Path | None = None) -> Path:
     return (home or Path(os.environ.get("TRICKLINE_HOME") or "workspace")).expanduser().absolute()
 
 
-class Workspace(KeptLabels):
+class Workspace(KeptLabels, KeptModels):
     """The folder and the database. Safe to use from several threads, and open in several processes at once.
 
     Labels are never overwritten, only a whole session can be removed. Every method that touches the database raises a
@@ -94,55 +89,3 @@ class Workspace(KeptLabels):
             raise ValueError(f"not a content id: {content_id!r}")
         settings = blake2b(canonical_json([version, key]).encode(), digest_size=8).hexdigest()
         return self.home / "videos" / content_id / f"{step}-{settings}.{suffix.removeprefix('.')}"
-
-    def add_model(
-        self, model: Path | bytes, name: str, meta: Mapping[str, Any], *, suffix: str = ".skops"
-    ) -> ModelRecord:
-        """Keep a copy of a model. An older model of the same name stays and goes by its id.
-
-        Args:
-            model: a file, or what would be in it.
-            name: what to call it.
-            meta: what is to be known without opening the file.
-            suffix: of the kept file if ``model`` is bytes; a file keeps its own.
-
-        Raises:
-            UserError: if the file cannot be read or kept.
-        """
-        model_id = secrets.token_hex(8)
-        kept = self._models / (model_id + (suffix if isinstance(model, bytes) else model.suffix))
-        content = BytesIO(model) if isinstance(model, bytes) else reading(model)
-        with content as source, atomic_path(kept) as temporary, temporary.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-        # The row comes last: a file without a row does no harm, a row without its file would.
-        with self.database.transaction() as db:
-            values = {"id": model_id, "name": name, "file": kept.name, "meta": dict(meta)}
-            db.execute(insert(model_table).values(**values, added_at=datetime.now(UTC)))
-        return self.model(model_id)
-
-    def models(self) -> list[ModelRecord]:
-        """All models, the newest first."""
-        with self.database.transaction() as db:
-            rows = db.execute(select(model_table).order_by(model_table.c.added_at.desc(), model_table.c.id))
-            return [ModelRecord.from_row(row, self._models) for row in rows.mappings()]
-
-    def model(self, name_or_id: str) -> ModelRecord:
-        """The model with this id, or else the newest of this name.
-
-        Raises:
-            UserError: if there is none, or its file is gone.
-        """
-        models = self.models()
-        by_id = [model for model in models if model.id == name_or_id]
-        for model in by_id or [model for model in models if model.name == name_or_id]:
-            if not model.path.is_file():
-                raise UserError(
-                    f"The file {model.path} of model {name_or_id} is gone; put it back or train the model again."
-                )
-            return model
-        known = ", ".join(sorted({model.name for model in models})) or "none yet"
-        raise UserError(f"There is no model {name_or_id} in {self.home}; choose one of: {known}.")
-
-    @property
-    def _models(self) -> Path:
-        return self.home / "models"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from streamlit.testing.v1 import AppTest
 
 from core import jobs, pipeline, tasks
 from core.detector import starter
 from core.errors import UserError
 from core.intervals import Interval
-from core.records import job_table
+from core.records import job_table, model_file_table
 from core.reviews import Decision, decide
 from core.settings import EventSettings
 from core.workspace import Workspace
@@ -489,6 +489,8 @@ def test_a_lost_model_leaves_a_way_out(labelled: Workspace) -> None:
     model_id = train(labelled)
     choose_model(only.id, model_id)
     labelled.model(model_id).path.unlink()
+    with labelled.database.transaction() as db:
+        db.execute(delete(model_file_table))
     detectors._opened.clear()
     app = page()
     assert "is gone; put it back or train the model again" in texts(app)

@@ -110,7 +110,7 @@ def test_the_layout_before_numbers_is_taken_over_whole(
     Database(url).close()
     engine = create_engine(url)
     with engine.begin() as db:
-        for table in ("places", "workers", "trickline_version"):
+        for table in ("places", "workers", "model_files", "trickline_version"):
             db.execute(text(f"DROP TABLE {table}"))
         for column in ("home", "host", "worker"):
             db.execute(text(f"ALTER TABLE jobs DROP COLUMN {column}"))

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.atomic import atomic_path
@@ -32,7 +32,7 @@ from core.intervals import Event, Interval
 from core.kept_labels import StaleEdit
 from core.kept_sessions import KeptSessions
 from core.pose import SubjectChoice
-from core.records import Session, label_table, session_table, settings_table
+from core.records import Session, label_table, model_file_table, session_table, settings_table
 from core.settings import EventSettings, PoseSettings, SessionSettings
 from core.workspace import Workspace
 
@@ -576,6 +576,8 @@ def test_a_missing_model_is_said_in_words(workspace: Workspace, tmp_path: Path) 
     with pytest.raises(UserError, match=r"no model bowls .* ledges"):
         workspace.model("bowls")
     kept.path.unlink()
+    with workspace.database.transaction() as db:
+        db.execute(delete(model_file_table))
     with pytest.raises(UserError, match="is gone"):
         workspace.model("ledges")
     with pytest.raises(UserError, match=r"no file .*absent\.skops"):
