@@ -23,12 +23,13 @@ from core.database import DatabaseAway
 from core.errors import Cancelled, UserError
 from core.ffmpeg import Progress, StopWish
 from core.footage_folder import entries_below, is_video
-from core.gathering import Footage, gather
+from core.gathering import gather
 from core.job_report import write_job
 from core.jobs import Job, jobs
 from core.labels.sidecars import sidecar
 from core.labels_beside import keep_beside, labels_beside
 from core.records import Session
+from core.uploaded import Uploads, remove_copies
 from core.video import Video
 from core.workspace import Workspace
 
@@ -114,7 +115,8 @@ def add_footage(
 ) -> Added:
     """Make sessions of all videos in ``sources``; chapters of a camera are joined to one, in the folder ``joined``.
 
-    Where that fails they are added one by one, and the notes say why.
+    Where that fails they are added one by one, and the notes say why. Copies that a browser sent (see
+    :mod:`core.uploaded`) are chapters by what they were called there, and are deleted once they are joined.
 
     Args:
         sources: files, and folders, which are searched to the bottom.
@@ -124,45 +126,58 @@ def add_footage(
 
     Raises:
         UserError: there is no video at all, or a folder cannot be searched.
-        Cancelled: ``cancelled`` said so; what was added stays.
+        Cancelled: ``cancelled`` said so; what was added stays. Uploads are added all the same, but not joined: nobody
+            would find them in the workspace.
     """
-    outcome = Added()
-    there = []
+    outcome, uploads = Added(), Uploads(workspace, names or {})
+    there, stopped = [], False
     for source in sources:
         if os.path.exists(source):
             there.append(source)
+        elif session := uploads.joined_before([source]):
+            outcome.known += [session.id] if session.id not in outcome.known else []
         else:
-            outcome.failed.append(f"There is no file {source}; check the path.")
+            outcome.failed.append(uploads.told(f"There is no file {source}; check the path."))
     if not there:
         return outcome
-    footage, outcome.notes = gather(there, without=[workspace.home])
+    footage, notes = gather(there, without=[workspace.home], names=uploads.names)
+    outcome.notes = [uploads.told(note) for note in notes]
     for number, one in enumerate(footage):
-        if cancelled and cancelled():
+        chapters = [Path(source) for source in one.sources]
+        uploaded = uploads.include(chapters)
+        if cancelled and cancelled() and not uploaded:
             raise Cancelled
         if progress:
             progress(number / len(footage))
-        telling = _within(progress, number, len(footage))
+        if session := uploads.joined_before(chapters):
+            remove_copies(workspace, session)
+            outcome.known += [session.id] if session.id not in outcome.known else []
+            if each:
+                each(session)
+            continue
+        parts = [_Part((chapter,), chapter, (names or {}).get(str(chapter))) for chapter in chapters]
         try:
-            parts = [_joined(workspace, one, telling, cancelled)]
+            parts = [_joined(workspace, parts, _within(progress, number, len(footage)), cancelled)]
         except NotJoined as error:
-            outcome.notes.append(f"{error} The chapters of this recording are added one by one.")
-            parts = [_Part(Path(source)) for source in one.sources]
+            outcome.notes.append(uploads.told(f"{error} The chapters of this recording are added one by one."))
+        except Cancelled:
+            if not uploaded:
+                raise
+            stopped = True
         for part in parts:
             try:
-                video = add_video(workspace, part.path, part.name or (names or {}).get(str(part.path)), part.beside)
+                session = _add(workspace, part, uploads if uploaded else None, outcome)
             except DatabaseAway:
                 raise  # the job is begun again once it answers
             except UserError as error:
-                outcome.failed.append(str(error))
+                outcome.failed.append(uploads.told(str(error)))
                 continue
-            (outcome.known if video.known else outcome.sessions).append(video.session.id)
-            outcome.labelled += bool(video.labels)
-            if video.note:
-                outcome.notes.append(video.note)
             if each:
-                each(video.session)
+                each(session)
     if progress:
         progress(1.0)
+    if stopped:
+        raise Cancelled
     return outcome
 
 
@@ -196,18 +211,37 @@ def count_videos(folder: Path) -> int | None:
 
 @dataclass(frozen=True)
 class _Part:
-    """What :func:`add_video` is asked for."""
+    """What becomes one session."""
 
+    chapters: tuple[Path, ...]
+    """The first of them is what labels may lie beside."""
     path: Path
+    """The video that they are, or were joined to."""
     name: str | None = None
-    beside: Path | None = None
+    """What to call it if it is new; None takes the name of the file."""
 
 
-def _joined(workspace: Workspace, footage: Footage, progress: Progress, cancelled: StopWish | None) -> _Part:
-    """A recording as one file. Raises NotJoined."""
-    chapters = [Path(source) for source in footage.sources]
+def _joined(workspace: Workspace, parts: list[_Part], progress: Progress, cancelled: StopWish | None) -> _Part:
+    """The chapters of a recording as one. Raises NotJoined or Cancelled."""
+    if len(parts) == 1:
+        return parts[0]
+    chapters = tuple(part.path for part in parts)
     path = join_chapters(chapters, workspace.home / "joined", progress, cancelled)
-    return _Part(path, chapters[0].stem, chapters[0]) if len(chapters) > 1 else _Part(path)
+    return _Part(chapters, path, parts[0].name or chapters[0].stem)
+
+
+def _add(workspace: Workspace, part: _Part, uploads: Uploads | None, outcome: Added) -> Session:
+    """Make a session, and say in ``outcome`` what became of it. Raises UserError if it cannot be read."""
+    video = add_video(workspace, part.path, part.name, part.chapters[0])
+    session = video.session
+    outcome.notes += [video.note] if video.note else []
+    if uploads:
+        apart = None if video.known else uploads.apart(part.chapters)
+        outcome.notes += [apart] if apart else []
+        session = uploads.keep_names(session, part.chapters)
+    (outcome.known if video.known else outcome.sessions).append(session.id)
+    outcome.labelled += bool(video.labels)
+    return session
 
 
 def _within(progress: Progress | None, number: int, count: int) -> Progress:

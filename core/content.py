@@ -14,6 +14,8 @@ from core.errors import UserError
 _EDGE = 1 << 20
 _BLOCK = 64 << 10
 _BLOCKS = 64
+_WHOLE = 2 * _EDGE + _BLOCKS * _BLOCK
+"""Bytes up to which a file is read whole."""
 
 
 def content_id(path: Path) -> str:
@@ -31,17 +33,33 @@ def content_id(path: Path) -> str:
     with reading(path) as file:
         size = os.fstat(file.fileno()).st_size
         digest = blake2b(size.to_bytes(8, "big"), digest_size=16)
-        if size <= 2 * _EDGE + _BLOCKS * _BLOCK:
+        if size <= _WHOLE:
             digest.update(file.read())
             return digest.hexdigest()
         digest.update(file.read(_EDGE))
-        last_block = size - 2 * _EDGE - _BLOCK
         for block in range(_BLOCKS):
-            file.seek(_EDGE + last_block * block // (_BLOCKS - 1))
+            file.seek(_block_at(size, block))
             digest.update(file.read(_BLOCK))
         file.seek(size - _EDGE)
         digest.update(file.read(_EDGE))
         return digest.hexdigest()
+
+
+def middle_digest(path: Path) -> str:
+    """A digest of a block of at most 64 KiB: where it differs, so does :func:`content_id`, which reads that block, too.
+
+    Raises:
+        UserError: if the file cannot be read.
+    """
+    with reading(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(_block_at(size, _BLOCKS // 2) if size > _WHOLE else max(0, (size - _BLOCK) // 2))
+        return blake2b(file.read(_BLOCK), digest_size=16).hexdigest()
+
+
+def _block_at(size: int, block: int) -> int:
+    """Where in a large file one of the blocks between its edges begins, bytes."""
+    return _EDGE + (size - 2 * _EDGE - _BLOCK) * block // (_BLOCKS - 1)
 
 
 @contextmanager

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import stores
-from core.chapters import chapter_groups, missing_chapters
-from core.content import content_id
+from core.chapters import Names, chapter_groups, missing_chapters
+from core.content import content_id, middle_digest
 from core.errors import UserError
 from core.footage_folder import entries_below, is_video, natural
 
@@ -43,7 +44,7 @@ class Footage:
 
 
 def gather(
-    sources: Sequence[str | Path], join: bool = True, without: Sequence[Path] = ()
+    sources: Sequence[str | Path], join: bool = True, without: Sequence[Path] = (), names: Names | None = None
 ) -> tuple[list[Footage], list[str]]:
     """The recordings that files, folders and URLs hold, and sentences on what is odd about them.
 
@@ -53,6 +54,7 @@ def gather(
     Args:
         join: whether a camera's chapters are one recording.
         without: folders that hold no footage although they may lie in one of ``sources``: clips, the workspace.
+        names: what files were called that are called otherwise now, by their absolute paths.
 
     Raises:
         UserError: the only path or a URL leads nowhere, a folder of ``sources`` cannot be listed, or it has no video.
@@ -77,16 +79,18 @@ def gather(
     if not found and not remote:
         where = ", ".join(_shown(str(source)) for source in sources)
         raise UserError(f"There is no video in {where}: choose a folder with footage.")
-    footage, odd = as_recordings(found, join)
+    footage, odd = as_recordings(found, join, names)
     return [*footage, *(Footage((url,)) for url in remote)], [*notes, *odd]
 
 
-def as_recordings(paths: Sequence[Path], join: bool = True) -> tuple[list[Footage], list[str]]:
+def as_recordings(
+    paths: Sequence[Path], join: bool = True, names: Names | None = None
+) -> tuple[list[Footage], list[str]]:
     """As :func:`gather`, of files that were found already. One that is gone by now is footage all the same."""
-    single, notes = _without_copies(paths)
-    groups = chapter_groups(single) if join else [(path,) for path in single]
-    footage = [Footage(tuple(str(path.absolute()) for path in group)) for group in groups]
-    return footage, [*notes, *(missing_chapters(groups) if join else ())]
+    single, notes = _without_copies([path.absolute() for path in paths])
+    groups = chapter_groups(single, names) if join else [(path,) for path in single]
+    footage = [Footage(tuple(map(str, group))) for group in groups]
+    return footage, [*notes, *(missing_chapters(groups, names) if join else ())]
 
 
 def _videos_in(folder: Path, without: Sequence[Path], notes: list[str]) -> list[Path]:
@@ -103,7 +107,7 @@ def _videos_in(folder: Path, without: Sequence[Path], notes: list[str]) -> list[
 
 
 def _without_copies(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Each content once. Only files of one size can be copies, so few have to be read."""
+    """Each content once. Only files of one size can be copies, and of these most differ in a block in the middle."""
     # Of a file and the links to it the one that comes first.
     places: dict[str, Path] = {}
     for path in paths:
@@ -114,18 +118,24 @@ def _without_copies(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
             sizes[os.stat(place).st_size].append(place)
         except OSError:
             continue  # it went away or is nobody's to read, as its own turn will say
-    first: dict[str, str] = {}
     copies: dict[str, str] = {}
-    for alike in (group for group in sizes.values() if len(group) > 1):
-        for place in alike:
-            try:
-                original = first.setdefault(content_id(Path(place)), place)
-            except UserError:
-                continue
-            if original != place:
-                copies[place] = original
+    for alike in sizes.values():
+        for in_the_middle in _by(middle_digest, alike):
+            for first, *others in _by(content_id, in_the_middle):
+                copies.update(dict.fromkeys(others, first))
     kept = [path for place, path in places.items() if place not in copies]
     return kept, [f"{copy} has the content of {original}: it is taken once." for copy, original in copies.items()]
+
+
+def _by(digest: Callable[[Path], str], places: Sequence[str]) -> list[list[str]]:
+    """Those of one digest together. A single one is not read, and what cannot be read is left out."""
+    if len(places) < 2:
+        return [[place] for place in places]
+    found: dict[str, list[str]] = defaultdict(list)
+    for place in places:
+        with suppress(UserError):
+            found[digest(Path(place))].append(place)
+    return list(found.values())
 
 
 def _shown(source: str) -> str:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import jobs
 from core.adding import adding_jobs, put_aside
+from core.chapters import chapter_groups
 from core.errors import UserError
 from core.records import Session
 from core.standing import Standing, standings
@@ -18,8 +19,8 @@ from pages.widgets.plain_text import escaped
 from pages.widgets.session_bar import choose_session, session_bar
 from pages.widgets.session_cards import cards, facts_words, poster, tricks_words
 from pages.widgets.sessions import (
-    add,
     add_in_background,
+    add_uploads,
     find_tricks,
     findings,
     is_joined,
@@ -69,18 +70,19 @@ def save_knobs(session_id: str) -> None:
 def arrivals() -> bool:
     """Draw the drop area and make sessions of what has arrived; whether anything has."""
     arrived = uploader("footage")
-    if len(arrived) > FEW:  # they came while another page was shown
+    if not arrived:
+        return False
+    recordings = chapter_groups([video.path for video in arrived], {video.path: video.called for video in arrived})
+    if len(recordings) < len(arrived) or len(arrived) > FEW:  # chapters, or they came while another page was shown
         add_in_background([video.path for video in arrived], names={str(video.path): video.name for video in arrived})
         return True
-    said = []
-    for video in arrived:
-        try:
-            add(video.path, video.name)
-        except UserError as error:
-            said.append(str(error).replace(video.path.name, video.name))
-    if said:
-        st.session_state[_SAID] = said
-    return bool(arrived)
+    try:
+        added = add_uploads({video.path: video.name for video in arrived})
+    except UserError as error:
+        st.session_state[_SAID] = ([str(error)], [])
+    else:
+        st.session_state[_SAID] = (added.failed, added.notes)
+    return True
 
 
 def add_panel(wide: bool, sample: bool) -> None:
@@ -92,8 +94,11 @@ def add_panel(wide: bool, sample: bool) -> None:
     """
     if arrivals():
         st.rerun()
-    for sentence in st.session_state.pop(_SAID, []):
+    failed, notes = st.session_state.pop(_SAID, ([], []))
+    for sentence in failed:
         st.error(escaped(sentence), icon=":material/error:")
+    for sentence in notes:
+        st.info(escaped(sentence), icon=":material/info:")
     with st.container(key="add_ways", horizontal=wide, horizontal_alignment="center", gap="small"):
         width: Literal["content", "stretch"] = "content" if wide else "stretch"
         if st.button("Open from disk, without copying", icon=":material/folder_open:", key="browse", width=width):
@@ -139,7 +144,8 @@ def adding() -> None:
                     )
             result = job.result or {}
             _sentences("failed", ":material/error:", result.get("failed") or [], True)
-            _sentences("to know", ":material/info:", result.get("notes") or [], False)
+            notes = result.get("notes") or []
+            _sentences("to know", ":material/info:", notes, len(notes) <= FEW)
 
 
 def _sentences(what: str, icon: str, sentences: list[str], expanded: bool) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core import jobs, thumbnails
 from core.adding import Added, add_footage, add_video, adding_jobs, count_videos, put_aside
+from core.content import content_id
 from core.errors import Cancelled, UserError
 from core.intervals import Interval
 from core.job_report import write_job
@@ -19,7 +21,7 @@ from core.records import Session
 from core.video import Video
 from core.workspace import Workspace
 from tests.test_chapters import H264, record
-from tests.test_video import BY_NAME, Film, write_film
+from tests.test_video import BY_NAME, Film, run_ffmpeg, write_film
 
 TRICK = Interval(3, 9, "ollie")
 
@@ -212,3 +214,128 @@ def test_an_outcome_is_shown_until_it_is_put_aside(workspace: Workspace) -> None
     kept = jobs.job(workspace, first.id).result
     assert kept is not None
     assert kept["failed"] == ["a is bad."]  # the list of jobs still tells
+
+
+## Sent by a browser
+
+
+def send(workspace: Workspace, *videos: Path) -> dict[str, str]:
+    """What they are called, by where an upload puts them."""
+    folder = workspace.home / "footage"
+    folder.mkdir(exist_ok=True)
+    return {
+        str(shutil.copy(video, folder / f"{content_id(video)}{video.suffix.lower()}")): video.stem for video in videos
+    }
+
+
+def add_sent(workspace: Workspace, *videos: Path) -> Added:
+    """Send them at once and add them."""
+    called = send(workspace, *videos)
+    return add_footage(workspace, list(map(Path, called)), names=called)
+
+
+def left(workspace: Workspace) -> list[str]:
+    """What lies in the folders for uploads and joined chapters, by their size in bytes and not their name."""
+    return sorted(f"{path.parent.name}/{path.stat().st_size}" for path in workspace.home.glob("[fj]o*/*"))
+
+
+@pytest.fixture
+def gopro(card: Path) -> list[Path]:
+    return [card / "GX010042.MP4", card / "GX020042.MP4"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_sent_chapters_are_one_session_without_copies(workspace: Workspace, gopro: list[Path], order: int) -> None:
+    """In whatever order they came."""
+    added = add_sent(workspace, *gopro[::order])
+    (session,) = workspace.sessions()
+    assert added == Added(sessions=[session.id])
+    assert (session.name, session.facts["frames"]) == ("GX010042", 45 + 31)
+    assert left(workspace) == [f"joined/{session.path.stat().st_size}"]
+    again = add_sent(workspace, *gopro[::order])
+    assert again == Added(known=[session.id])
+    assert len(left(workspace)) == 1
+    assert add_sent(workspace, gopro[1]) == again  # one of them alone
+    assert len(left(workspace)) == 1
+    assert workspace.sessions() == [session]
+
+
+def test_a_kill_before_the_last_copy_is_gone_leaves_none(
+    workspace: Workspace, gopro: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = send(workspace, *gopro)
+    with monkeypatch.context() as killed:
+        killed.setattr("core.uploaded.remove_copies", lambda *_: None)
+        add_footage(workspace, list(map(Path, called)), names=called)
+    Path(next(iter(called))).unlink()
+    again = add_footage(workspace, list(map(Path, called)), names=called)
+    assert again == Added(known=[workspace.sessions()[0].id])
+    assert len(left(workspace)) == 1
+
+
+def test_a_chapter_that_is_sent_later_stays_apart_and_that_is_said(
+    workspace: Workspace, gopro: list[Path], card: Path
+) -> None:
+    first = add_sent(workspace, gopro[0]).sessions
+    added = add_sent(workspace, gopro[1])
+    assert names(workspace) == {"GX010042", "GX020042"}
+    (note,) = added.notes
+    assert note.startswith("GX020042.mp4 belongs to the same recording as GX010042.mp4, which came before")
+    assert add_sent(workspace, gopro[1]) == Added(known=added.sessions)  # is not said again
+    # Whoever then sends all of them gets the whole, and what he did in the parts is still there.
+    whole = add_sent(workspace, *gopro)
+    assert (len(whole.sessions), whole.notes) == (1, [])
+    assert {session.id for session in workspace.sessions()} == {*first, *added.sessions, *whole.sessions}
+    assert all(session.path.exists() for session in workspace.sessions())
+    # After the joined ones, too.
+    third = record(H264, card.parent, ["a", "b", "GX030042"], ".MP4")[2]
+    (note,) = add_sent(workspace, third).notes
+    assert "GX030042.mp4 belongs to the same recording as GX020042.mp4" in note
+
+
+def test_the_first_chapter_may_be_the_later_one(workspace: Workspace, gopro: list[Path]) -> None:
+    (note,) = add_sent(workspace, gopro[1]).notes
+    assert note.startswith("Chapter 1 of the recording that goes on in GX020042.mp4 is not there")
+    (note,) = add_sent(workspace, gopro[0]).notes
+    assert note.startswith("GX010042.mp4 belongs to the same recording as GX020042.mp4")
+
+
+def test_sent_chapters_that_do_not_join_are_sessions_with_the_reason(workspace: Workspace, card: Path) -> None:
+    """In the names that the user knows."""
+    other = record(replace(H264, turns=2), card.parent, ["a", "GX020042"], ".MP4")[1]
+    added = add_sent(workspace, card / "GX010042.MP4", other)
+    assert names(workspace) == {"GX010042", "GX020042"}
+    (note,) = added.notes
+    assert note.startswith("GX020042.mp4 has another rotation than GX010042.mp4")
+    assert note.endswith("added one by one.")
+    assert all(session.path.parent.name == "footage" for session in workspace.sessions())
+
+
+def test_files_of_one_number_after_the_other_are_no_chapters_by_that(workspace: Workspace, card: Path) -> None:
+    paths = [
+        (card / name).rename(card / f"IMG_000{number}.mp4") for number, name in enumerate(("clip 2.mp4", "clip 10.mp4"))
+    ]
+    for path in paths:
+        assert add_sent(workspace, path).notes == []
+    assert names(workspace) == {"IMG_0000", "IMG_0001"}
+    assert add_sent(workspace, *paths).sessions == []
+
+
+def test_the_later_chapter_of_another_camera_is_known_by_its_time(workspace: Workspace, tmp_path: Path) -> None:
+    for number, began in ((7, "10:00:00"), (8, "10:00:02"), (9, "10:30:00")):
+        path = tmp_path / f"DJI_000{number}.MP4"
+        told = f"creation_time=2024-05-01T{began}Z"
+        run_ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:duration=2", "-metadata", told, path)
+        notes = add_sent(workspace, path).notes
+        assert len(notes) == (number == 8), number
+
+
+def test_what_was_sent_is_not_lost_when_its_joining_is_stopped(
+    workspace: Workspace, gopro: list[Path], card: Path
+) -> None:
+    """In the workspace nobody would find it."""
+    called = send(workspace, *gopro, card / "clip 2.mp4")
+    with pytest.raises(Cancelled):
+        add_footage(workspace, list(map(Path, called)), cancelled=lambda: True, names=called)
+    assert names(workspace) == {"GX010042", "GX020042", "clip 2"}
+    assert all(path.startswith("footage") for path in left(workspace))

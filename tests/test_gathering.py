@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import gathering
-from core.content import content_id
+from core.content import content_id, middle_digest
 from core.errors import UserError
 from core.footage_folder import entries_below
 from core.gathering import Footage, as_recordings, gather
@@ -41,6 +41,35 @@ def test_a_copy_under_another_name_is_taken_once_and_said(card: Path) -> None:
     assert names(found) == ["a copy.mp4", "clip 10.MOV", "clip 11.mp4", "clip 1.mp4"]
     assert "a copy.mp4" in note
     assert "clip 2.mp4" in note
+
+
+@pytest.mark.parametrize("size", [100, 65_000, 6 << 20, 20 << 20])
+def test_files_of_one_size_are_read_whole_only_if_their_middles_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Of a thousand equal recordings 64 KiB each; what differs elsewhere is still told apart."""
+    middle = (size // 2, b"2" * min(size // 8, 1 << 20))
+    for name, (at, written) in {
+        "1.mp4": (0, b""), "2.mp4": middle, "3.mp4": (0, b"x"), "4.mp4": (size - 1, b"x"), "5.mp4": middle,
+    }.items():  # fmt: skip
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size)
+            file.seek(at)
+            file.write(written)
+    whole: list[str] = []
+
+    def read_whole(path: Path) -> str:
+        whole.append(path.name)
+        return content_id(path)
+
+    monkeypatch.setattr(gathering, "content_id", read_whole)
+    found, (note,) = gather([tmp_path])
+    assert names(found) == ["1.mp4", "2.mp4", "3.mp4", "4.mp4"]
+    assert note == f"{tmp_path / '5.mp4'} has the content of {tmp_path / '2.mp4'}: it is taken once."
+    (tmp_path / "5.mp4").unlink()
+    whole.clear()
+    gather([tmp_path])
+    assert "2.mp4" not in whole
 
 
 def test_a_file_and_a_link_to_it_are_one_recording(card: Path) -> None:
@@ -97,12 +126,12 @@ def test_a_file_that_goes_away_meanwhile_stops_nothing(card: Path, monkeypatch: 
 
     def read(path: Path) -> str:
         (card / "clip 10.MOV").unlink(missing_ok=True)
-        return content_id(path)
+        return middle_digest(path)
 
     if when == "listed":
         monkeypatch.setattr(gathering, "entries_below", listed)
     else:
-        monkeypatch.setattr(gathering, "content_id", read)
+        monkeypatch.setattr(gathering, "middle_digest", read)
     found, notes = gather([card])
     assert names(found) == ["clip 2.mp4", "clip 10.MOV", "clip 11.mp4", "clip 1.mp4"]
     assert notes == []

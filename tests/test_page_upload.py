@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, update
 from streamlit.testing.v1 import AppTest
 
 from core import jobs, tasks, thumbnails
+from core.content import content_id
 from core.database import Database
 from core.errors import UserError
 from core.intervals import Interval
@@ -25,7 +26,7 @@ from core.video import Video
 from core.workspace import Workspace
 from pages.widgets import sessions
 from pages.widgets.footage_browser import add_all, path_of, size_words
-from pages.widgets.media import Uploaded
+from pages.widgets.upload_waiting import Uploaded
 from tests.conftest import ROOT
 from tests.test_video import BY_NAME, Film, write_film
 
@@ -259,6 +260,38 @@ def test_many_uploads_that_came_while_another_page_was_shown_are_a_job(
     opened()
     (job,) = jobs.jobs(workspace)
     assert job.arguments["names"] == {str(film.with_name(f"{number}.mp4")): f"line {number}" for number in range(4)}
+
+
+def send(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, videos: dict[str, Path]) -> AppTest:
+    """The page as the browser's uploads are there, by what they were called."""
+    folder = workspace.home / "footage"
+    folder.mkdir(exist_ok=True)
+    arriving = [
+        [
+            Uploaded(Path(shutil.copy(video, folder / f"{content_id(video)}.mp4")), name)
+            for name, video in videos.items()
+        ]
+    ]
+    monkeypatch.setattr("pages.widgets.upload.uploader", lambda key: arriving.pop() if arriving else [])
+    return opened()
+
+
+def test_chapters_that_were_sent_together_are_joined_by_a_job(
+    workspace: Workspace, film: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(workspace, monkeypatch, {"GX020042": other, "GX010042": film})
+    (job,) = jobs.jobs(workspace)
+    assert sorted(job.arguments["names"].values()) == ["GX010042", "GX020042"]
+    assert workspace.sessions() == []
+
+
+def test_a_chapter_that_was_sent_later_is_told_to_stay_apart(
+    workspace: Workspace, film: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not send(workspace, monkeypatch, {"GX010042": film}).info
+    (note,) = send(workspace, monkeypatch, {"GX020042": other}).info
+    assert "GX020042.mp4 belongs to the same recording as GX010042.mp4" in note.value.replace("\\", "")
+    assert [session.name for session in workspace.sessions()] == ["GX020042", "GX010042"]
 
 
 def test_the_outcome_stays_until_it_is_dismissed(workspace: Workspace, folders: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import media, upload_route
+from pages.widgets import media, upload_route, upload_waiting
+from pages.widgets.upload_waiting import Uploaded
 from tests.media_server import Answer, Client, media_server, write_video
 
 LIMIT = "TRICKLINE_MAX_UPLOAD_GB"
@@ -45,12 +47,14 @@ def arrived(home: Path) -> list[Path]:
     return sorted((home / "footage").glob("*"))
 
 
-def taken(answer: Answer) -> media.Uploaded:
+def taken(answer: Answer) -> Uploaded:
     assert answer.status == 201, answer.text
     token = re.fullmatch(r'\{"token":"([\w-]{20,})"\}', answer.text)
     assert token
-    video = media.UPLOADS.take(token[1])
+    home = media.open_workspace().home
+    video = upload_waiting.look(home, token[1])
     assert video
+    assert upload_waiting.take(home, token[1])
     return video
 
 
@@ -328,3 +332,39 @@ def test_a_page_gets_each_upload_once(ask: Client, video: bytes) -> None:
     app.session_state["footage"] = {}
     assert not app.run().text
     assert not app.exception
+
+
+def told(app: AppTest, tokens: list[str], coming: list[str]) -> list[str]:
+    """What the page is given once the browser has said so."""
+    app.session_state["footage"] = {"arrived": {"tokens": tokens, "coming": coming}}
+    return [text.value for text in app.run().text]
+
+
+def test_a_chapter_waits_for_those_that_are_on_their_way(ask: Client, tmp_path: Path) -> None:
+    """In whatever order they come, and until they failed; nothing else waits."""
+    app = AppTest.from_function(_page, default_timeout=20).run()
+    tokens = {
+        name: re.sub(
+            r'.*:"|".*', "", ask.upload(f"{name}.MP4", write_video(tmp_path / "v.mp4", shade=shade).read_bytes()).text
+        )
+        for shade, name in enumerate(("GX020042", "GX010042", "GX010043", "holiday", "DJI_0007", "DJI_0009"))
+    }
+    second, first, *others = tokens.values()
+    coming = ["GX030042.MP4", "GX010042.MP4", "DJI_0008.MP4", "../../etc/passwd", "", "GX020043.txt"]
+    assert told(app, [second], coming) == []
+    assert told(app, list(tokens.values()), coming) == ["GX010043 .mp4", "holiday .mp4"]
+    assert told(app, [second, first, *others[-2:]], ["GX030042.MP4"]) == ["DJI_0007 .mp4", "DJI_0009 .mp4"]
+    assert told(app, [second, first], ["holiday 2.mp4", 7, None]) == ["GX020042 .mp4", "GX010042 .mp4"]  # type: ignore[list-item]
+    assert told(app, [second, first], []) == []
+
+
+def test_what_waited_for_nobody_is_anybodys_the_next_day(ask: Client, home: Path, video: bytes) -> None:
+    """The browser was closed before a page took it."""
+    ask.upload("GX010042.MP4", video)
+    app = AppTest.from_function(_page, default_timeout=20).run()
+    assert not app.text
+    (note,) = (home / "arrived").iterdir()
+    yesterday = time.time() - 90_000
+    os.utime(note, (yesterday, yesterday))
+    assert [text.value for text in app.run().text] == ["GX010042 .mp4"]
+    assert not app.run().text

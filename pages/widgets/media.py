@@ -1,4 +1,4 @@
-"""What the pages show the browser, as URLs: footage, computed bytes, files and archives of them; and what it sent.
+"""What the pages show the browser, as URLs: footage, computed bytes, files and archives of them.
 
     >>> publish(b"\\x00\\x01", "application/octet-stream")                     # doctest: +SKIP
     '/trickline/data/6b0ec1...'
@@ -101,22 +101,10 @@ class Archive:
     name: str
 
 
-@dataclass(frozen=True)
-class Uploaded:
-    """A video that the browser sent: whole, and known to be a video."""
-
-    path: Path
-    """In the workspace's folder ``footage``, named after its content."""
-    name: str
-    """What the user called the file, without its suffix: text to show, never part of a path."""
-
-
 PUBLISHED: Kept[Published] = Kept(256 << 20, lambda published: len(published.content))
 PARTS: Kept[Callable[[int], bytes]] = Kept(64)
 FILES: Kept[SharedFile] = Kept(10_000)
 ARCHIVES: Kept[Archive] = Kept(1_000)
-UPLOADS: Kept[Uploaded] = Kept(1_000)
-"""By token, until a page takes them."""
 
 
 def open_workspace() -> Workspace:

@@ -8,11 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from core import jobs
-from core.adding import add_video
+from core.adding import Added, add_footage, add_video
 from core.errors import UserError
 from core.health import Finding, health
 from core.records import Session
 from core.settings import PoseSettings
+from core.uploaded import remove_copies, upload_folder, was_uploaded
 from core.video import Video
 from pages.widgets.footage import seen
 from pages.widgets.media import open_workspace
@@ -37,6 +38,21 @@ def add(path: Path, name: str | None = None) -> Session:
         told.append(added.note)
     choose_session(added.session.id)
     return added.session
+
+
+def add_uploads(names: Mapping[Path, str]) -> Added:
+    """Make sessions of what the browser sent while the page waits, and let every page show the last of them.
+
+    Args:
+        names: what to call them, by their paths.
+
+    Raises:
+        UserError: the records are away.
+    """
+    added = add_footage(open_workspace(), list(names), names={str(path): name for path, name in names.items()})
+    for session_id in (*added.known, *added.sessions)[-1:]:
+        choose_session(session_id)
+    return added
 
 
 def add_in_background(sources: Iterable[Path], find: bool = False, names: Mapping[str, str] | None = None) -> None:
@@ -71,11 +87,13 @@ def remove(session: Session) -> None:
     workspace.remove_session(session.id)
     if is_uploaded(session) or is_joined(session):
         session.path.unlink(missing_ok=True)
+        remove_copies(workspace, session)
 
 
 def is_uploaded(session: Session) -> bool:
-    """Whether its video lies in the workspace, because a browser sent it."""
-    return session.path.is_relative_to((open_workspace().home / "footage").resolve())
+    """Whether its video lies in the workspace, because a browser sent it or the chapters that it was joined of."""
+    sent = session.path.is_relative_to(upload_folder(open_workspace()))
+    return sent or (is_joined(session) and was_uploaded(session))
 
 
 def is_joined(session: Session) -> bool:

@@ -25,6 +25,8 @@ from core.content import content_id
 from core.errors import UserError
 from core.footage_folder import VIDEO_TYPES
 from core.video import Video
+from pages.widgets import upload_waiting
+from pages.widgets.upload_waiting import Uploaded
 
 MAX_UPLOAD_GB = 200.0
 """Unless TRICKLINE_MAX_UPLOAD_GB says otherwise. A day of 4K footage is about this much."""
@@ -94,9 +96,10 @@ async def _receive(request: Request) -> Response:
             if await request.is_disconnected():
                 raise ClientDisconnect
         path = await run_sync(_name_by_content, received)
+        token = await run_sync(upload_waiting.put, folder.parent, Uploaded(path, Path(name).stem))
     except UserError as error:
         raise Refused(507, str(error)) from error
-    return JSONResponse({"token": _hand_over(path, name)}, 201, headers={"Cache-Control": "no-store"})
+    return JSONResponse({"token": token}, 201, headers={"Cache-Control": "no-store"})
 
 
 async def _write(request: Request, file: BinaryIO, name: str, length: int) -> None:
@@ -192,14 +195,6 @@ def _name_by_content(received: Path) -> Path:
     else:
         os.replace(received, final)
     return final
-
-
-def _hand_over(path: Path, name: str) -> str:
-    from pages.widgets import media
-
-    token = secrets.token_urlsafe(16)
-    media.UPLOADS.put(token, media.Uploaded(path, Path(name).stem))
-    return token
 
 
 def _name(given: str) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from core.workspace import Workspace
 from tests.media_server import write_video
 from tests.studio import UPLOAD_APP, Studio
+from tests.test_chapters import H264, record
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +160,42 @@ def test_a_server_that_stops_in_the_middle_is_said(running: Studio, page: Page, 
     running.stop()
     expect(row(page, "broken.mp4")).to_contain_text("Trickline does not answer.")
     running.start()
+
+
+def test_a_chapter_waits_until_the_other_one_is_given_up(page: Page, tmp_path: Path) -> None:
+    slow(page, 400_000)
+    choose(page, write_video(tmp_path / "GX010042.MP4", shade=70), heavy(tmp_path / "GX020042.MP4", 71))
+    expect(row(page, "GX010042.MP4")).to_contain_text("Arrived, waits for the other chapters")
+    page.get_by_role("button", name="Cancel GX020042.MP4").click()
+    expect(added(page)).to_have_text("GX010042 (footage)")
+    expect(row(page, "GX010042.MP4").get_by_text("Arrived", exact=True)).to_be_visible()
+
+
+def test_a_chapter_that_waits_outlives_the_studio(running: Studio, page: Page, tmp_path: Path) -> None:
+    """What had arrived need not be sent again, and what broke off is still awaited."""
+    slow(page, 800_000)
+    choose(page, write_video(tmp_path / "GX010043.MP4", shade=80), heavy(tmp_path / "GX020043.MP4", 81))
+    expect(row(page, "GX010043.MP4")).to_contain_text("Arrived, waits for the other chapters")
+    running.stop()
+    expect(row(page, "GX020043.MP4")).to_contain_text("Trickline does not answer.")
+    running.start()
+    page.get_by_role("button", name="Try GX020043.MP4 again").click()
+    expect(added(page)).to_have_text("GX010043 (footage)\nGX020043 (footage)", timeout=40_000)
+
+
+def test_chapters_become_one_session(empty_studio: Studio, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    """In whatever order they come; their copies go at once, and the whole with the session."""
+    page = open_page()
+    page.goto(empty_studio.address)
+    choose(page, *record(H264, tmp_path, ["GX010042", "GX020042"], ".MP4")[::-1])
+    page.get_by_text("1 video added.").wait_for(timeout=60_000)
+    with Workspace.open(empty_studio.home) as workspace:
+        (session,) = workspace.sessions()
+    assert (session.name, session.path.parent.name, session.facts["frames"]) == ("GX010042", "joined", 45 + 31)
+    assert list((empty_studio.home / "footage").iterdir()) == []
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("button", name="Remove from the list").click()
+    page.get_by_text("The video was uploaded into the workspace").wait_for()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_text("Footage in, tricks found, clips out.").wait_for()
+    assert not session.path.exists()

@@ -3,7 +3,8 @@
 //
 // To Python goes the state `arrived`: the tokens of all finished uploads that Python has not taken yet. Python sends back
 // what it has taken, and until then they go to it again, ever more rarely: Streamlit drops what it is told while its own
-// connection is broken, and of two messages in a row it may deliver the second only.
+// connection is broken, and of two messages in a row it may deliver the second only. Beside them stand the names of what
+// is on its way: a chapter that has arrived is held until the others of its recording are there, too.
 
 const queues = (globalThis.tricklineUploads ??= new Map());
 
@@ -17,7 +18,7 @@ export default function ({ data, parentElement, setStateValue }) {
   queue.url = data.url;
   queue.suffixes = data.suffixes;
   queue.send = (state) => setStateValue('arrived', state);
-  queue.taken(data.taken);
+  queue.taken(data.taken, data.held);
   if (!root.view) {
     root.view = new View(root, queue);
     queue.report(); // what has finished while no view was there
@@ -33,13 +34,14 @@ export default function ({ data, parentElement, setStateValue }) {
 class Queue {
   files = [];
   arrived = [];
+  held = [];
   view = null;
   send = () => {};
   reports = 0;
 
   constructor() {
     addEventListener('beforeunload', (event) => {
-      if (this.current) event.preventDefault(); // the browser asks before it drops an upload
+      if (this.current || this.held.length) event.preventDefault(); // the browser asks before it drops an upload
     });
   }
 
@@ -48,7 +50,7 @@ class Queue {
   }
 
   add(chosen) {
-    this.files = this.files.filter((file) => file.state !== 'arrived');
+    this.files = this.files.filter((file) => file.state !== 'arrived' || this.held.includes(file.token));
     for (const { file, folder } of chosen) {
       const upload = new Upload(this, file);
       this.files.push(upload);
@@ -60,6 +62,7 @@ class Queue {
   next() {
     const file = this.current ? null : this.files.find((each) => each.state === 'waiting');
     if (file) file.run();
+    this.report(); // what is on its way has changed
     this.draw();
   }
 
@@ -68,20 +71,17 @@ class Queue {
     this.next();
   }
 
-  arrive(token) {
-    this.arrived.push(token);
-    this.report();
-  }
-
-  taken(tokens) {
+  taken(tokens, held) {
     this.arrived = this.arrived.filter((token) => !tokens.includes(token));
+    this.held = held.filter((token) => this.arrived.includes(token));
   }
 
   report(wait = REPORT_MS) {
     clearTimeout(this.reminder);
     if (!this.arrived.length || !this.view) return;
     this.reports += 1; // a state that is the same as before would not be sent
-    this.send({ tokens: [...this.arrived], report: this.reports });
+    const coming = this.files.filter((file) => file.coming).map((file) => file.name);
+    this.send({ tokens: [...this.arrived], coming, report: this.reports });
     this.reminder = setTimeout(() => this.report(2 * wait), wait);
   }
 
@@ -99,6 +99,8 @@ class Upload {
   sent = 0;
   sentence = '';
   mendable = true;
+  brokenOff = false;
+  token = null;
 
   constructor(queue, file) {
     this.queue = queue;
@@ -108,6 +110,11 @@ class Upload {
 
   get busy() {
     return ['checking', 'sending', 'reading'].includes(this.state);
+  }
+
+  // What was broken off is awaited, too: the user may try again, or remove it.
+  get coming() {
+    return this.busy || this.state === 'waiting' || (this.state === 'failed' && this.brokenOff);
   }
 
   async run() {
@@ -122,6 +129,7 @@ class Upload {
   // Why the file would not be taken, as a sentence; null if it would.
   async ask() {
     const query = new URLSearchParams({ name: this.name, size: this.file.size });
+    this.brokenOff = false;
     try {
       const answer = await fetch(`${this.queue.url}?${query}`, {
         headers: { 'X-Trickline': 'upload' },
@@ -132,6 +140,7 @@ class Upload {
       const { error } = await answer.json();
       return error;
     } catch {
+      this.brokenOff = true;
       return `Trickline does not answer. Check that it runs, then try again; ${this.name} stays in this list.`;
     }
   }
@@ -173,15 +182,17 @@ class Upload {
     if (request.status !== 201) {
       return this.fail(answer.error ?? `The upload was refused (${request.status}); try again.`);
     }
+    this.token = answer.token;
+    this.queue.arrived.push(this.token);
     this.to('arrived');
     this.queue.tell(`${this.name} has arrived.`);
-    this.queue.arrive(answer.token);
     this.queue.next();
   }
 
   async broken() {
     const refusal = await this.ask();
     if (!this.busy) return;
+    this.brokenOff ||= !refusal;
     this.fail(refusal ?? `The connection broke, or ${this.name} was changed while it was sent; try again.`);
   }
 
@@ -213,6 +224,7 @@ class Upload {
 
   get words() {
     if (this.state === 'failed') return this.sentence;
+    if (this.queue.held.includes(this.token)) return 'Arrived, waits for the other chapters';
     if (this.state !== 'sending') return STATES[this.state];
     const [from, to] = [this.pace[0], this.pace.at(-1)];
     const seconds = (to[0] - from[0]) / 1000;

@@ -1,31 +1,16 @@
-"""Chapters: cameras part a long recording into several files; here they are found and joined without encoding again.
+"""Chapters as one file: pictures, sound and measurements, copied and not encoded.
 
-    >>> groups = chapter_groups(sorted(folder.iterdir()))                    # doctest: +SKIP
-    >>> [[path.name for path in group] for group in groups]                  # doctest: +SKIP
-    [['GX010123.MP4', 'GX020123.MP4'], ['GX010124.MP4']]
-    >>> join_chapters(groups[0], Path("joined"))                             # doctest: +SKIP
-    PosixPath('joined/GX010123_5d41402abc4b.mp4')
-
-GoPro names tell what belongs together: ``GH``, ``GX``, ``GL`` or ``GS``, two digits for the chapter (from 01), four for
-the recording; up to HERO5 ``GOPR0123`` is followed by ``GP010123``, ``GP020123``. Looped recordings (``GHAA0001``) have
-letters there and are treated as other names. Other cameras (DJI, Sony, Insta360, Canon) number files through, a new
-recording as well as a further chapter, so that only their times tell: see :func:`chapter_groups`.
-
-Sources: GoPro support, "GoPro Camera File Naming Convention" and "GoPro Camera File Chaptering Information"; FFmpeg's
-documentation of the concat demuxer (its directive ``duration``) and of the bitstream filter ``noise``.
+Sources: FFmpeg's documentation of the concat demuxer (its directive ``duration``) and of the bitstream filter
+``noise``.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 import shutil
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from fractions import Fraction
 from hashlib import blake2b
 from itertools import pairwise
@@ -35,6 +20,7 @@ from typing import Any
 import av
 
 from core.atomic import atomic_path, make_folder
+from core.chapters.finding import same_rate
 from core.content import content_id
 from core.errors import UserError
 from core.ffmpeg import FFmpegError, Progress, StopWish, run
@@ -42,15 +28,6 @@ from core.video import picture_stream, sound_stream
 
 log = logging.getLogger(__name__)
 
-_GOPRO = re.compile(r"(?P<kind>G[HXLS])(?P<chapter>\d\d)(?P<recording>\d{4})", re.IGNORECASE)
-_GOPRO_OLD = re.compile(r"GOPR(?P<first>\d{4})|GP(?P<chapter>\d\d)(?P<recording>\d{4})", re.IGNORECASE)
-_DIGITS = re.compile(r"\d+")
-_LONGEST_COUNTER = 5
-"""Digits; longer runs in a name are dates and times, as in ``DJI_20240501120000_0001_D``."""
-_TOLERANCE_S = 2.0
-"""Creation times are whole seconds, and cameras write them some moments after the first frame."""
-_SAME_RATE = 0.0005
-"""Share by which two average rates may differ: 24 and 24000/1001 differ by 0.001."""
 _SUFFIXES = {".mp4", ".m4v", ".mov", ".360", ".insv", ".lrv", ".3gp"}
 """ISO files, whose index tells frames and times without reading them through."""
 _SPARE = 64 << 20
@@ -59,95 +36,6 @@ _SPARE = 64 << 20
 
 class NotJoined(UserError):
     """Chapters did not become one file; each of them may be good by itself."""
-
-
-@dataclass(frozen=True)
-class _Name:
-    """What a file's name says."""
-
-    series: tuple[str, ...]
-    """What chapters of one recording share: folder, ending, and the name without its number."""
-    number: int
-    by_name: bool
-    """Whether the name alone says that they belong together."""
-
-
-def chapter_groups(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
-    """Chapters of one recording together and in order, every path once, in the given order of the first ones.
-
-    GoPro chapters of one folder follow each other by name; a missing one parts them, and :func:`missing_chapters` says
-    so. Others are joined only where their names differ by one in the last number (``DJI_0001``, ``DJI_0002``) and all
-    this holds: size, codec, rate and ending are equal, and the next one's creation time lies within 2 s of the end of
-    the one before (creation time and duration as the header says; a file without is alone). Only the headers of files
-    with such names are read; one that cannot be read is alone.
-    """
-    paths = list(dict.fromkeys(paths))
-    after: dict[Path, Path] = {}
-    for members in _by_series(paths).values():
-        for number, (path, _) in members.items():
-            if following := _following(members, number):
-                after[path] = following
-    groups, later = [], set(after.values())
-    for path in paths:
-        if path not in later:
-            group = [path]
-            while group[-1] in after:
-                group.append(after[group[-1]])
-            groups.append(tuple(group))
-    return groups
-
-
-def recording_of(path: Path, among: Iterable[Path]) -> tuple[Path, ...]:
-    """The chapters of the recording that ``path`` belongs to, in order, of which ``among`` may hold the others.
-
-    As :func:`chapter_groups` has them; but only the headers of files next to it are read, however many there are.
-    """
-    name = _name(path)
-    if name is None:
-        return (path,)
-    members, first, last = _by_series([path, *among])[name.series], name.number, name.number
-    while first - 1 in members and _following(members, first - 1):
-        first -= 1
-    while _following(members, last):
-        last += 1
-    return tuple(members[number][0] for number in range(first, last + 1))
-
-
-def may_belong(path: Path, chapters: Sequence[Path]) -> bool:
-    """Whether ``path`` may be one more chapter of a recording, as far as its name tells.
-
-    Of a GoPro's recording each with its number may be; of others what comes just before or just after.
-    """
-    name, first, last = _name(path), _name(chapters[0]), _name(chapters[-1])
-    if name is None or first is None or last is None or name.series != first.series:
-        return False
-    return name.by_name or name.number in (first.number - 1, last.number + 1)
-
-
-def missing_chapters(groups: Iterable[tuple[Path, ...]]) -> list[str]:
-    """A sentence for every recording of a GoPro of which a later chapter is among ``groups``, but one before it is
-    neither there nor in the folder."""
-    found: defaultdict[tuple[str, ...], dict[int, Path]] = defaultdict(dict)
-    for path in (path for group in groups for path in group):
-        name = _name(path)
-        if name and name.by_name:
-            found[name.series][name.number] = path
-    sentences = []
-    for series, chapters in found.items():
-        numbers = sorted(chapters)
-        lacking = sorted(set(range(1, numbers[-1])) - set(numbers))
-        if lacking:
-            beside = _by_series(_files_in(chapters[numbers[0]].parent))[series]
-            lacking = [number for number in lacking if number not in beside]
-        if lacking:
-            told = ", ".join(map(str, lacking[:5])) + (", ..." if len(lacking) > 5 else "")
-            sentences.append(
-                f"Chapter{'s' if len(lacking) > 1 else ''} {told} of the recording that goes on in "
-                f"{chapters[min(number for number in numbers if number > lacking[0])].name} "
-                f"{'are' if len(lacking) > 1 else 'is'} not there: copy what is missing from the card, or the parts "
-                "stay apart."
-            )
-    return sentences
 
 
 def join_chapters(
@@ -204,80 +92,6 @@ def _join(paths: Sequence[Path], folder: Path, progress: Progress | None, cancel
         _copy(chapters, partial, progress, cancelled)
         _check_joined(chapters, partial)
     return joined
-
-
-def _by_series(paths: Iterable[Path]) -> defaultdict[tuple[str, ...], dict[int, tuple[Path, bool]]]:
-    """By series and number each path, and whether its name alone says what belongs together."""
-    series: defaultdict[tuple[str, ...], dict[int, tuple[Path, bool]]] = defaultdict(dict)
-    for path in paths:
-        name = _name(path)
-        if name:
-            series[name.series].setdefault(name.number, (path, name.by_name))
-    return series
-
-
-def _following(members: dict[int, tuple[Path, bool]], number: int) -> Path | None:
-    """The next of a series if the recording goes on in it."""
-    if number + 1 not in members:
-        return None
-    (path, by_name), (following, _) = members[number], members[number + 1]
-    return following if by_name or _goes_on(path, following) else None
-
-
-def _files_in(folder: Path) -> list[Path]:
-    try:
-        return [folder / name for name in os.listdir(folder)]
-    except OSError:
-        return []
-
-
-def _name(path: Path) -> _Name | None:
-    where = (str(path.parent), path.suffix.lower())
-    if found := _GOPRO.fullmatch(path.stem):
-        return _Name((*where, found["kind"].upper(), found["recording"]), int(found["chapter"]), True)
-    if found := _GOPRO_OLD.fullmatch(path.stem):
-        # GOPR0123 is the first chapter, GP010123 the second.
-        chapter = 1 if found["first"] else int(found["chapter"]) + 1
-        return _Name((*where, "GOPR", found["first"] or found["recording"]), chapter, True)
-    counters = [run for run in _DIGITS.finditer(path.stem) if len(run[0]) <= _LONGEST_COUNTER]
-    if not counters:
-        return None
-    start, end = counters[-1].span()
-    dateless = (re.sub(rf"\d{{{_LONGEST_COUNTER + 1},}}", "@", part) for part in (path.stem[:start], path.stem[end:]))
-    # Cameras pad their numbers: "clip 9" and "clip 10" were named by a person.
-    return _Name((*where, *dateless, str(end - start)), int(counters[-1][0]), False)
-
-
-def _goes_on(path: Path, following: Path) -> bool:
-    """Whether two headers say that the second file begins where the first one ends."""
-    headers = [_header(path), _header(following)]
-    before, after = headers
-    return (
-        before is not None
-        and after is not None
-        and before[:3] == after[:3]
-        and _same_rate(before[3], after[3])
-        and abs((after[4] - before[4] - before[5]).total_seconds()) <= _TOLERANCE_S
-    )
-
-
-def _header(path: Path) -> tuple[str, int, int, Fraction, datetime, timedelta] | None:
-    """Codec, width, height, rate, when it was begun and how long it is; None where a file does not say all of it."""
-    try:
-        with av.open(str(path.absolute()), metadata_errors="ignore") as container:
-            stream = picture_stream(container)
-            if stream is None or stream.codec_context is None or not stream.average_rate or not container.duration:
-                return None
-            began = datetime.fromisoformat(container.metadata["creation_time"])
-            lasts = timedelta(microseconds=container.duration)
-            context = stream.codec_context
-            return context.codec.canonical_name, context.width, context.height, stream.average_rate, began, lasts
-    except (av.FFmpegError, OSError, KeyError, ValueError):
-        return None
-
-
-def _same_rate(one: Fraction, other: Fraction) -> bool:
-    return abs(one / other - 1) < _SAME_RATE
 
 
 @dataclass(frozen=True)
@@ -346,7 +160,7 @@ class _Chapter:
 
     def check_like(self, first: _Chapter) -> None:
         """Raises UserError if it cannot be joined to ``first``."""
-        differing = [] if _same_rate(self.rate, first.rate) else ["frame rate"]
+        differing = [] if same_rate(self.rate, first.rate) else ["frame rate"]
         differing += [what for what, value in first.looks.items() if self.looks[what] != value]
         if differing:
             raise UserError(
