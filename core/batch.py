@@ -14,10 +14,11 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from core import stores
 from core.atomic import check_folder
 from core.clips import session_part
 from core.engine import Cancel, Done, Engine, Function, Work
@@ -68,6 +69,18 @@ class Tally:
         return {**asdict(self), "footage_s": round(self.footage_s, 3)}
 
 
+def check_out(out: str | None) -> None:
+    """Learn before hours of work that no clips can be written to a folder, a path or an address.
+
+    Raises:
+        UserError: nothing can be written there, or its store cannot be reached.
+    """
+    if out and stores.is_url(out):
+        stores.check_writable(out)
+    elif out:
+        check_folder(Path(out))
+
+
 def run_batch(
     footage: Iterable[Footage],
     settings: BatchSettings,
@@ -75,15 +88,20 @@ def run_batch(
     engine: Engine,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
+    *,
+    checked: bool = False,
 ) -> Iterator[Ended]:
     """Look, find and cut in all of the footage; each is handed out as it ends, once.
+
+    Args:
+        checked: whether :func:`check_out` was asked before.
 
     Raises:
         UserError: nothing can be written into ``out``, or the cluster is gone.
         Cancelled: ``cancelled`` said so; what was finished is known the next time.
     """
-    if settings.out:
-        check_folder(Path(settings.out))
+    if not checked:
+        check_out(settings.out)
     queue = _Queue(footage, settings, workspace, engine.slots)
 
     def told(work: Work, step: str, share: float) -> None:
@@ -114,6 +132,8 @@ class _Queue:
             self._waiting[_clips_name(one)].append(number)
         self._shares: dict[int, dict[str, float]] = {}
         """Of a recording that is looked at in spans: by the span's work, how much of it is done."""
+        self._copies: dict[int, list[str]] = {}
+        """Of such a recording: the fetched copies that go when it has ended."""
         self._failed: set[int] = set()
         self._active: set[str] = set()
         """Names of clips that somebody works for."""
@@ -130,10 +150,14 @@ class _Queue:
         if "spans" in result:
             path = Path(result["path"])
             works = [
-                span_work(f"{done.work.id}, part {begin}", self._home, path, self._pose, range(begin, end))
+                replace(
+                    span_work(f"{done.work.id}, part {begin}", self._home, path, self._pose, range(begin, end)),
+                    unwanted=lambda: number in self._failed,
+                )
                 for begin, end in result["spans"]
             ]
             self._shares[number] = {work.id: 0.0 for work in works}
+            self._copies[number] = result["copies"]
             yield from works
             return
         if number in self._shares:
@@ -141,9 +165,11 @@ class _Queue:
             if min(self._shares[number].values()) < 1.0:
                 return
             del self._shares[number]
+            copies = self._copies.pop(number)
             if number not in self._failed and not done.error:
                 yield self._work(number, finish)
                 return
+            stores.drop_copies(copies)
         name = _clips_name(self._footage[number])
         self._active.discard(name)
         freed = [name]

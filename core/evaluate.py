@@ -45,6 +45,8 @@ class FrameMetrics:
     f1: float
     average_precision: float
     """Area under the steps of precision over recall; no threshold enters it."""
+    accuracy: float
+    """Share of the frames that are called right. Calling none a trick reaches 1 less ``prevalence``."""
 
     NOTE: ClassVar[str] = (
         "AP: average precision of the frames; chance: the AP of a guess, the share of positive frames."
@@ -105,6 +107,7 @@ def frame_metrics(truth: NDArray[np.bool_], probability: NDArray[np.float64], th
         recall=hits.recall,
         f1=hits.f1,
         average_precision=float(average_precision_score(truth, probability)) if n_positive else math.nan,
+        accuracy=_ratio(int((truth == called).sum()), len(truth)),
     )
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, update
 
 from core.database import DatabaseAway
 from core.jobs import job
@@ -27,6 +27,12 @@ _POLL_S = 0.25
 _PACE_S = 10.0
 
 
+_TURNS = threading.BoundedSemaphore(8)
+"""So many jobs of a worker are at the database at a time: a pool of fifteen connections is not to run out while it is
+away and each attempt takes seconds."""
+_T = job_table.c
+
+
 def write_job(workspace: Workspace, job_id: str, **values: Any) -> None:
     """Change what is known of a job."""
     with workspace.database.transaction() as db:
@@ -34,11 +40,17 @@ def write_job(workspace: Workspace, job_id: str, **values: Any) -> None:
 
 
 class JobReport:
-    """How a task says how far it is, and hears whether to go on. See :class:`core.tasks.Report`."""
+    """How a task says how far it is, and hears whether to go on. See :class:`core.tasks.Report`.
 
-    def __init__(self, workspace: Workspace, job_id: str, stopping: threading.Event) -> None:
+    The job is this worker's only as long as it is marked as running by him. While he was silent, as on a machine that
+    was suspended, somebody may have cancelled it from another one, or a second worker have begun in his place: then
+    nothing is written any more, and the task is told to stop.
+    """
+
+    def __init__(self, workspace: Workspace, job_id: str, worker_id: str, stopping: threading.Event) -> None:
         self._workspace = workspace
         self._job_id = job_id
+        self._worker_id = worker_id
         self._stopping = stopping
         self._step = ""
         self._pace = Pace()
@@ -57,7 +69,7 @@ class JobReport:
         self._pace.add(now, fraction, frames_done)
         told = {"step": step, "fraction": min(1.0, max(0.0, fraction))}
         try:
-            write_job(self._workspace, self._job_id, **told, rate=self._pace.rate, left_s=self._pace.left_s)
+            self.write(**told, rate=self._pace.rate, left_s=self._pace.left_s)
         except DatabaseAway as error:  # the work goes on, and the next report says as much
             self._put_off(error)
 
@@ -77,9 +89,18 @@ class JobReport:
         log.warning("job %s goes on without the database: %s", self._job_id, error)
         self._written = self._asked = time.monotonic() + RETRY_S - _POLL_S
 
+    def write(self, **values: Any) -> None:
+        """Change what is known of the job, as long as it is this worker's."""
+        mine = and_(_T.id == self._job_id, _T.state == "running", _T.worker == self._worker_id)
+        with _TURNS, self._workspace.database.transaction() as db:
+            if not db.execute(update(job_table).where(mine).values(values)).rowcount:
+                self._wish = True
+
     def unwanted(self) -> bool:
-        """Whether the user stopped the job."""
-        return job(self._workspace, self._job_id).cancel
+        """Whether somebody stopped the job or took it away."""
+        with _TURNS:
+            left = job(self._workspace, self._job_id)
+        return left.cancel or (left.state, left.worker) != ("running", self._worker_id)
 
 
 @dataclass(frozen=True)

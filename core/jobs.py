@@ -4,8 +4,8 @@
     >>> jobs.job(workspace, submitted.id).state                                # doctest: +SKIP
     'running'
 
-What is known of a job stands in the database of the workspace, where every process sees it; the queue (``queue.db``
-in the folder, by huey) carries nothing but ids. The work is done by one worker process a folder (:mod:`core.worker`),
+What is known of a job stands in the database of the workspace, where every process sees it; the queues
+(:mod:`core.lanes`) carry nothing but ids. The work is done by one worker process a folder (:mod:`core.worker`),
 which holds ``worker.lock`` as long as it lives and writes what goes wrong into ``worker.log``.
 
 Where several machines share the database, a job belongs to the folder that it was submitted in: there lie the video
@@ -21,12 +21,10 @@ import os
 import re
 import secrets
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,23 +33,13 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, or_, select, update
 
 from core.errors import UserError
+from core.lanes import lane_of, queue
 from core.records import canonical_json, job_table
 from core.workers import workers
 from core.workspace import Workspace
 
 Kind = Literal["add", "sample", "process", "train", "export", "learn", "name", "cutout"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Lane = Literal["footage", "desk", "school"]
-
-LANES: dict[Lane, tuple[Kind, ...]] = {
-    "footage": ("sample", "process", "name", "cutout"),
-    "desk": ("add", "train", "export"),
-    "school": ("learn",),
-}
-"""Each lane does one job at a time, in the order of their submission, beside the others. Footage is looked at for
-hours, by networks that take every core: two at once would both be slow, and an export must not wait for either. What is
-asked for at the desk takes seconds to minutes, on one core, and somebody sits there and waits. A network may go to
-school for days, and new footage does not wait for it."""
 
 _WORKER = (sys.executable, "-P", "-m", "core.worker")
 _ROOT = Path(__file__).resolve().parents[1]
@@ -355,58 +343,6 @@ def failure_log(workspace: Workspace, job_id: str) -> str:
 def of_here(workspace: Workspace) -> ColumnElement[bool]:
     """Whether a job is for the worker of this folder."""
     return or_(_T.home == workspace.home_id, _T.home.is_(None))
-
-
-def lane_of(kind: str) -> Lane:
-    """Where work of this kind waits its turn."""
-    return next((lane for lane, kinds in LANES.items() if kind in kinds), "desk")
-
-
-@contextmanager
-def queue(
-    workspace: Workspace, lane: Lane, do: Callable[[str], None] | None = None
-) -> Iterator[tuple[Any, Callable[[str], object]]]:
-    """The queue of a lane and the function that puts a job's id into it.
-
-    Args:
-        do: what to do with an id; None for those who only put them in.
-
-    Raises:
-        UserError: its file cannot be used.
-    """
-    path = workspace.home / "queue.db"
-
-    def work(job_id: str) -> None:
-        assert do is not None, "only the worker takes ids out"
-        do(job_id)
-
-    try:
-        opened = _open_queue(path, lane)
-        try:
-            yield opened, opened.task()(work)
-        finally:
-            opened.storage.close()
-    except sqlite3.Error as error:
-        raise UserError(
-            f"Cannot use the queue {path} ({error}); free some space or remove the file: no job is lost with it."
-        ) from error
-
-
-def _open_queue(path: Path, lane: Lane) -> Any:
-    from huey import SqliteHuey
-    from huey.registry import Message
-    from huey.serializer import Serializer
-
-    class AsJson(Serializer):  # type: ignore[misc]
-        """Huey pickles; who can write into the folder should not be able to run code with it."""
-
-        def _serialize(self, data: Any) -> bytes:
-            return json.dumps(data).encode()
-
-        def _deserialize(self, data: bytes) -> Any:
-            return Message(*json.loads(data))
-
-    return SqliteHuey(lane, filename=str(path), results=False, serializer=AsJson(), timeout=30)
 
 
 def _python_path() -> str:

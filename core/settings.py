@@ -244,7 +244,9 @@ class BatchSettings(Settings):
     model: str | None = None
     """Path of a detector's bundle; None is the starter."""
     out: str | None = None
-    """Folder for the clips; None finds without cutting."""
+    """Folder for the clips, a path or an address; None finds without cutting."""
+    drop_fetched: bool = False
+    """Whether the copy of a video that was fetched from a store is removed when the video has ended."""
     span_s: float = 300.0
     """A video of more than two such spans is looked at in spans, if the engine has room for several. Shorter spans
     would spend more of their time on starting."""

@@ -5,7 +5,6 @@ They need no queue and no worker: a test calls them with a report of its own.
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,8 +18,6 @@ from core.intervals import Event, Interval
 from core.records import Session, canonical_json
 from core.settings import ExportSettings, LearnSettings, TrainSettings
 from core.workspace import Workspace
-
-log = logging.getLogger(__name__)
 
 
 class Report(Protocol):
@@ -81,6 +78,7 @@ def add(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict
 
 def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Get a session ready for its pages: a copy that the browser plays, thumbnails, everybody's movement, a poster.
+    Where ``TRICKLINE_CLUSTER`` names one, a cluster does the work.
 
     Args:
         arguments: ``session``, its id.
@@ -90,53 +88,14 @@ def process(workspace: Workspace, arguments: dict[str, Any], report: Report) -> 
         Tricks are found without the copy, too: why there is none stands in the facts as ``proxy_failed``, a sentence
         or None.
     """
-    from core import pipeline, proxy, thumbnails
     from core.engine import open_engine
-    from core.ffmpeg import FFmpegError
-    from core.spans import look_in_spans
+    from core.getting_ready import get_ready, get_ready_on
 
-    session = workspace.session(arguments["session"])
-    settings = workspace.settings(session.id)
-    video = pipeline.open_video(session.path, workspace)
-
-    def counting(step: str) -> Callable[[float], None]:
-        return lambda done: report.progress(step, done, round(done * video.n_frames))
-
-    copy = proxy.proxy_path(workspace, session.id)
-    failed = None
-    try:
-        if proxy.needs_proxy(video) and not copy.exists():
-            report.progress("preparing the video", 0.0)
-            proxy.make_proxy(video, copy, counting("preparing the video"), report.cancelled)
-    except UserError as error:
-        failed = str(error)
-        log.warning("%s gets no copy for the browser: %s", session.path, error)
-    except FFmpegError as error:
-        # What FFmpeg says are lines for those who know it: they stand in the log.
-        failed = f"{session.path.name} could not be made into a copy that every browser plays; try another browser."
-        log.warning("%s gets no copy for the browser: %s", session.path, error)
-    if session.facts.get("proxy_failed") != failed:
-        workspace.session_for(session.path, {"proxy_failed": failed})
-    # Before the looking: they take seconds, and where nobody is seen they are all that there is to work with.
-    sprite = thumbnails.thumbnails_path(workspace, session.id)
-    if thumbnails.read(sprite) is None:
-        report.progress("drawing thumbnails", 0.0)
-        thumbnails.make_thumbnails(video, sprite, counting("drawing thumbnails"), report.cancelled)
-    report.progress("looking", 0.0)
-    looking = counting("looking")
-    if cluster := os.environ.get("TRICKLINE_CLUSTER"):
-        with open_engine(cluster) as engine:
-            look_in_spans(session.path, workspace, settings.pose, engine, looking, report.cancelled)
-    seen = pipeline.look(
-        session.path, workspace, settings.pose, settings.guardrails, lambda _, done: looking(done), report.cancelled
-    )
-    report.progress("finding tricks", 0.0)
-    events, _ = pipeline.found(seen, workspace, settings)
-    best = max(events, key=lambda event: event.confidence, default=None)
-    shown = (best.start_frame + best.end_frame) // 2 if best else video.n_frames // 2
-    thumbnails.poster(video, shown, thumbnails.poster_path(workspace, session.id))
-    workspace.session_for(session.path, {"found": len(events)})
-    return {"events": len(events)}
+    cluster = os.environ.get("TRICKLINE_CLUSTER")
+    if not cluster:
+        return get_ready(workspace, arguments["session"], report)
+    with open_engine(cluster) as engine:
+        return get_ready_on(engine, workspace, arguments["session"], report)
 
 
 def sample(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:

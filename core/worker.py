@@ -1,4 +1,4 @@
-"""The process that does the jobs of a workspace, one at a time in each lane of :mod:`core.jobs`.
+"""The process that does the jobs of a workspace, in the lanes of :mod:`core.lanes`.
 
     python -m core.worker            # what the app starts; ends after five idle minutes
     trickline worker                 # the same by hand, until it is stopped
@@ -30,9 +30,11 @@ from typing import Any, TypeVar
 from sqlalchemy import and_, case, or_, select, update
 
 from core.database import DatabaseAway
+from core.engine.cluster import slots_now
 from core.errors import Cancelled, UserError
-from core.job_report import RETRY_S, JobReport, write_job
-from core.jobs import LANES, Job, Lane, lane_of, lock_path, log_path, of_here, queue, take_lock
+from core.job_report import RETRY_S, JobReport
+from core.jobs import Job, lock_path, log_path, of_here, take_lock
+from core.lanes import Lane, lane_of, lanes, queue
 from core.records import job_table
 from core.tasks import TASKS, Task
 from core.workers import BEAT_S, beat, sign_off, sign_on
@@ -45,12 +47,15 @@ IDLE_S = 300.0
 ATTEMPTS = 3
 """A job whose worker died so often is not begun again: it may well be what kills it."""
 
+_MOST = 64
+"""Each job that is done on a cluster keeps a thread, which asks the database several times a second."""
 _STOP_S = 10.0
+_POLL_S = 0.1
 _NICE = 5
 _LOG_BYTES = 5 << 20
 _T = job_table.c
 _Value = TypeVar("_Value")
-_Lanes = Mapping[Lane, tuple[Any, Callable[[str], object]]]
+_Queues = Mapping[Lane, tuple[Any, Callable[[str], object]]]
 """The queue of each lane and the function that puts a job's id into it."""
 
 
@@ -101,8 +106,11 @@ class _Shift:
         self._tasks = tasks
         self._stopping = stopping
         self._worker_id = worker_id
-        self._busy: dict[Lane, str] = {}
-        """By lane, the job that is being done."""
+        self._busy: dict[str, Lane] = {}
+        """By id of each job that is being done, its lane."""
+        self._taking = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        """Of jobs that are done on a cluster."""
         self._told: dict[str, str] = {}
         self._told_at = -math.inf
         self._closed = threading.Event()
@@ -111,21 +119,23 @@ class _Shift:
         """Do jobs in all lanes; whether all of them have ended when it returns."""
         _take_up_again(self._workspace)
         with ExitStack() as stack:
-            lanes = {lane: stack.enter_context(queue(self._workspace, lane, partial(self._do, lane))) for lane in LANES}
-            for opened, _ in lanes.values():
+            queues = {
+                lane: stack.enter_context(queue(self._workspace, lane, partial(self._do, lane))) for lane in lanes()
+            }
+            for opened, _ in queues.values():
                 opened.storage.flush_queue()
-            self._fill(lanes, _waiting(self._workspace))
+            self._fill(queues, _waiting(self._workspace))
             consumers = [
                 opened.create_consumer(
                     workers=1, periodic=False, max_delay=0.5, scheduler_interval=60, check_worker_health=False
                 )
-                for opened, _ in lanes.values()
+                for opened, _ in queues.values()
             ]
             for consumer in consumers:
                 consumer.start()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, stop)  # after those of the consumers
-            self._wait(lanes, idle_s, lock)
+            self._wait(queues, idle_s, lock)
             self._closed.set()
             for consumer in consumers:
                 consumer.stop_flag.set()
@@ -133,13 +143,17 @@ class _Shift:
                 # Idle, there is at most a job that came in this very moment.
                 consumer.shutdown_timeout = _STOP_S if self._stopping.is_set() else None
                 consumer.stop(graceful=True)
-            return not any(thread.is_alive() for consumer in consumers for _, thread in consumer.worker_threads)
+            until = time.monotonic() + _STOP_S
+            for thread in self._threads:
+                thread.join(max(0.0, until - time.monotonic()) if self._stopping.is_set() else None)
+            threads = [*self._threads, *(thread for consumer in consumers for _, thread in consumer.worker_threads)]
+            return not any(thread.is_alive() for thread in threads)
 
-    def _wait(self, lanes: _Lanes, idle_s: float, lock: int) -> None:
+    def _wait(self, queues: _Queues, idle_s: float, lock: int) -> None:
         quiet_since = time.monotonic()
         while not self._stopping.wait(min(1.0, max(0.1, idle_s))):
-            waiting = self._look(lanes)
-            if waiting or self._busy:  # in this order: a lane is busy before its job is not waiting
+            waiting = self._look(queues)
+            if waiting or self._busy:  # in this order: a job is busy before it is not waiting
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since >= idle_s:
                 return
@@ -150,50 +164,70 @@ class _Shift:
 
     def _beat(self) -> None:
         """Let the others know that this worker lives, and of what it does as soon as that changes."""
-        now, doing = time.monotonic(), {str(lane): job_id for lane, job_id in self._busy.copy().items()}
+        now, doing = time.monotonic(), {job_id: str(lane) for job_id, lane in self._busy.copy().items()}
         if doing == self._told and now - self._told_at < BEAT_S:
             return
         with suppress(UserError):  # the look for jobs, at the same pace, has logged it
-            beat(self._workspace, self._worker_id, doing)
+            if not beat(self._workspace, self._worker_id, doing):
+                log.warning("another worker has begun in the place of this one, which was silent: it ends")
+                self._stopping.set()
             self._told, self._told_at = doing, now
 
-    def _look(self, lanes: _Lanes) -> bool:
+    def _look(self, queues: _Queues) -> bool:
         """Whether jobs wait, which are all in the queue then; False, too, if the files cannot be used now."""
         try:
             waiting = _waiting(self._workspace)
-            self._fill(lanes, waiting)
+            self._fill(queues, waiting)
         except (UserError, sqlite3.Error) as error:
             log.warning("cannot look for jobs: %s", error)
             return False
         return bool(waiting)
 
-    def _fill(self, lanes: _Lanes, waiting: list[tuple[str, Lane]]) -> None:
-        """Queue the jobs of every lane that has nothing to do although some wait.
+    def _fill(self, queues: _Queues, waiting: list[tuple[str, Lane]]) -> None:
+        """Queue the jobs of every lane that has room and an empty queue although some wait.
 
         Their ids are missing where the submitter died before it put them in, or the database failed when the job was
         to begin. An id that is put in by somebody else at the same time is there twice then; whoever comes second
         finds the job taken.
         """
-        for lane, (opened, put) in lanes.items():
-            ids = [job_id for job_id, where in waiting if where == lane]
-            if ids and lane not in self._busy and not opened.pending_count():
+        for lane, (opened, put) in queues.items():
+            ids = [job_id for job_id, where in waiting if where == lane and job_id not in self._busy]
+            if ids and self._has_room(lane) and not opened.pending_count():
                 for job_id in ids:
                     put(job_id)
 
+    def _has_room(self, lane: Lane) -> bool:
+        """Whether one more job of a lane may begin: beside another only on a cluster, where as many go on as it has
+        cores and one more, so that there is one when another ends. The first of them finds out how many those are."""
+        most = min(_MOST, slots_now() + 1) if lane == "cluster" else 1
+        return list(self._busy.copy().values()).count(lane) < most
+
     def _do(self, lane: Lane, job_id: str) -> None:
+        """Take a job out of a lane, and be ready for its next one when that may begin."""
+        with self._taking:
+            if self._closed.is_set() or job_id in self._busy:
+                return  # it is queued still, for the next shift; or its id was in the queue twice
+            self._busy[job_id] = lane
+        if lane != "cluster":
+            self._carry_out(job_id)
+            return
+        thread = threading.Thread(target=self._carry_out, args=(job_id,), name=f"job {job_id}", daemon=True)
+        self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+        thread.start()
+        while not self._has_room(lane) and not self._closed.wait(_POLL_S):
+            pass
+
+    def _carry_out(self, job_id: str) -> None:
         """One job from its id to its outcome."""
-        if self._closed.is_set():
-            return  # it is queued still, for the next shift
-        self._busy[lane] = job_id
         try:
             claimed = self._insist(job_id, "begin", partial(_claim, self._workspace, job_id, self._worker_id))
             if claimed:
                 self._try(claimed)
         finally:
-            del self._busy[lane]
+            del self._busy[job_id]
 
     def _try(self, claimed: Job) -> None:
-        report = JobReport(self._workspace, claimed.id, self._stopping)
+        report = JobReport(self._workspace, claimed.id, self._worker_id, self._stopping)
         log.info("job %s begins: %s %s", claimed.id, claimed.kind, claimed.arguments)
         outcome: dict[str, Any]
         try:
@@ -201,12 +235,12 @@ class _Shift:
             outcome = {"state": "done", "fraction": 1.0, "result": result}
         except Cancelled:
             if not self._insist(claimed.id, "stop", report.unwanted):  # it is the worker that stops
-                self._put_back(claimed)
+                self._put_back(claimed, report)
                 return
             outcome = {"state": "cancelled"}
         except DatabaseAway as error:
             log.warning("job %s is begun again once the database answers: %s", claimed.id, error)
-            self._put_back(claimed)
+            self._put_back(claimed, report)
             return
         except UserError as error:
             outcome = {"state": "failed", "message": str(error)}
@@ -216,12 +250,12 @@ class _Shift:
             outcome = {"state": "failed", "message": told}
         log.info("job %s ends: %s", claimed.id, outcome["state"])
         ended = {"rate": None, "left_s": None, "finished_at": datetime.now(UTC)}
-        self._insist(claimed.id, "end", partial(write_job, self._workspace, claimed.id, **outcome, **ended))
+        self._insist(claimed.id, "end", partial(report.write, **outcome, **ended))
 
-    def _put_back(self, claimed: Job) -> None:
+    def _put_back(self, claimed: Job, report: JobReport) -> None:
         """It was no fault of the job's, so this does not count as an attempt."""
         again = {**_AGAIN, "attempts": claimed.attempts - 1}
-        self._insist(claimed.id, "stop", partial(write_job, self._workspace, claimed.id, **again))
+        self._insist(claimed.id, "stop", partial(report.write, **again))
 
     def _insist(self, job_id: str, to: str, act: Callable[[], _Value]) -> _Value | None:
         """Do what needs the database until it succeeds; None if the worker is to stop before.
@@ -269,7 +303,7 @@ def _claim(workspace: Workspace, job_id: str, worker_id: str) -> Job | None:
     """Mark a queued job as running; None if it is no longer queued.
 
     One that this worker has claimed already is begun, too: the server may have gone away between the writing and the
-    answer. A lane does one job at a time, so nobody is at it.
+    answer. He is at no job twice at a time, so nobody is at it.
     """
     mine = and_(_T.state == "running", _T.worker == worker_id)
     begun = {"state": "running", "started_at": datetime.now(UTC), "worker": worker_id, "home": workspace.home_id}

@@ -1,7 +1,7 @@
 """Who works: the workers of all folders that share the records, and whether they are alive.
 
     >>> [(one.host, one.alive, one.doing) for one in workers(workspace)]  # doctest: +SKIP
-    [('edit-room', True, {'footage': '5f0c9a1b2c3d4e5f'})]
+    [('edit-room', True, {'5f0c9a1b2c3d4e5f': 'footage'})]
 
 Each worker has a row from its beginning to its end, and says every few seconds that it is there. All moments are those
 of the database's clock, so that the clocks of the machines do not matter.
@@ -44,7 +44,7 @@ class WorkerRecord:
     folder: Path
     """That folder's path on ``host``."""
     doing: dict[str, str]
-    """By lane of :data:`core.jobs.LANES`, the id of the job that is being done; idle lanes are missing."""
+    """By id of a job that is being done, its lane, see :mod:`core.lanes`."""
     started_at: datetime
     """UTC."""
     seen_at: datetime
@@ -95,10 +95,18 @@ def sign_on(workspace: Workspace) -> str:
     return worker_id
 
 
-def beat(workspace: Workspace, worker_id: str, doing: Mapping[str, str]) -> None:
-    """Give a sign of life, and say what is being done: by lane, the id of its job."""
+def beat(workspace: Workspace, worker_id: str, doing: Mapping[str, str]) -> bool:
+    """Give a sign of life, and say what is being done.
+
+    Args:
+        doing: as of :attr:`WorkerRecord.doing`.
+
+    Returns:
+        Whether the worker is known; if not, another one has begun in its place, or it was silent for a week.
+    """
     with workspace.database.transaction() as db:
-        db.execute(update(worker_table).where(_T.id == worker_id).values(doing=dict(doing), seen_at=_NOW))
+        beaten = update(worker_table).where(_T.id == worker_id)
+        return bool(db.execute(beaten.values(doing=dict(doing), seen_at=_NOW)).rowcount)
 
 
 def sign_off(workspace: Workspace, worker_id: str) -> None:

@@ -231,6 +231,24 @@ def test_ctrl_c_stops_in_one_line(session: Session, trickline: Trickline) -> Non
     assert trickline.leftovers() == []
 
 
+def test_ctrl_c_during_an_import_stops_in_one_line(trickline: Trickline, tmp_path: Path) -> None:
+    """The C++ of OpenVINO and PyTorch makes other errors of it, after which the work would go on without them."""
+    (tmp_path / "openvino.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(0.5)\n"
+        "except KeyboardInterrupt:\n"
+        "    raise ImportError('initialization failed') from None\n"
+        "def Core():\n"
+        "    time.sleep(600)\n"
+    )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from core.cli import main; main()"
+    ran = trickline("doctor", command=(sys.executable, "-c", code))
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err == "trickline: stopped; what was finished is kept, run it again to carry on.\n"
+
+
 def test_without_openvino_it_is_as_quiet(session: Session, trickline: Trickline) -> None:
     """LiteRT greets on stderr from C code, where no logging setting reaches."""
     ran = trickline("run", session.video, "--stride", "8", "--json", command=WITHOUT_OPENVINO)

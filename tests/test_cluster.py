@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -10,15 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from core import jobs
 from core.batch import Ended, run_batch
 from core.engine import Work, open_engine
 from core.engine.local import LocalEngine
 from core.errors import Cancelled, UserError
 from core.gathering import gather
 from core.intervals import Interval
+from core.pipeline import kept
 from core.reviews import Decision, decide, reviews
 from core.settings import BatchSettings, PoseSettings, RunSettings
 from core.video import Video
+from core.workers import workers
 from core.workspace import Workspace
 from sample_data.make_session import Session
 from tests import engines
@@ -61,6 +66,38 @@ def test_a_cancel_reaches_the_nodes(nodes: Nodes, tmp_path: Path) -> None:
     with open_engine(nodes.address) as engine, pytest.raises(Cancelled):
         list(engine.run([work], cancelled=began.exists))
     assert ended.exists()
+
+
+def test_the_studio_looks_at_many_videos_at_a_time(
+    nodes: Nodes, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And whoever cancels one of them stops that one."""
+    monkeypatch.setenv("TRICKLINE_CLUSTER", nodes.address)
+    with Workspace.open(tmp_path / "ws") as workspace:
+        made = [
+            jobs.submit(workspace, "process", {"session": workspace.session_for(path).id}, start=False)
+            for path in shots(session, tmp_path / "footage", 4, 2.4)
+        ]
+        jobs.ensure_worker(workspace)
+        try:
+            cancelled, left = "", made
+            while any(one.active for one in left):
+                left = [jobs.job(workspace, one.id) for one in made]
+                looking = [one.id for one in left if one.state == "running" and one.step == "looking"]
+                if not cancelled and len(looking) == 2:
+                    [me] = workers(workspace)
+                    assert set(looking) < set(me.doing)  # and one is there for when another ends
+                    cancelled = looking[0]
+                    jobs.cancel(workspace, cancelled)
+                time.sleep(0.05)
+        finally:
+            os.kill(int(jobs.lock_path(workspace).read_text()), signal.SIGTERM)
+        assert {one.id: one.state for one in left} == {
+            one.id: "cancelled" if one.id == cancelled else "done" for one in made
+        }
+        for one in left:
+            if one.state == "done":
+                assert kept(workspace.session(str(one.session_id)), workspace)
 
 
 def test_nodes_that_are_killed_cost_time_and_nothing_else(nodes: Nodes, session: Session, tmp_path: Path) -> None:

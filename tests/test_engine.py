@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import cores
-from core.engine import CRASHED, CRASHES, Done, Engine, Work, open_engine
+from core.engine import CRASHED, CRASHES, DROPPED, Done, Engine, Work, open_engine
 from core.engine.local import LocalEngine
 from core.errors import Cancelled
 from tests import engines
@@ -34,6 +34,26 @@ def test_everything_is_done_once_and_a_bad_piece_stops_nothing(tmp_path: Path) -
     assert (by_id["killed once"].result, by_id["killed once"].attempts) == ("alive", 2)
     assert (by_id["killed always"].error, by_id["killed always"].attempts) == (CRASHED, CRASHES)
     assert len((tmp_path / "always").read_text()) == CRASHES
+
+
+def test_what_nobody_wants_any_more_is_not_begun(tmp_path: Path) -> None:
+    # One span of an hour failed: the others need not be looked at.
+    failed: list[str] = []
+    unwanted = {"began": str(tmp_path / "began"), "ended": str(tmp_path / "ended")}
+    works = [Work("first", engines.refuse)]
+    works += [Work(name, engines.wait_for_the_end, unwanted, unwanted=lambda: bool(failed)) for name in "ab"]
+    followed: list[str] = []
+
+    def more(one: Done) -> list[Work]:
+        followed.append(one.work.id)
+        return []
+
+    for one in LocalEngine(1).run(works, more):
+        assert one.error
+        failed.append(one.error)
+    assert failed == ["This file is no video: choose another.", DROPPED[1], DROPPED[1]]
+    assert followed == ["first", "a", "b"]
+    assert not (tmp_path / "began").exists()
 
 
 def test_a_fault_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

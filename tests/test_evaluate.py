@@ -219,27 +219,41 @@ def test_pooling_no_video() -> None:
 
 
 @pytest.mark.parametrize(
-    ("truth", "probability", "precision", "recall", "f1", "average_precision"),
+    ("truth", "probability", "precision", "recall", "f1", "average_precision", "accuracy"),
     [
-        pytest.param([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 1.0, 0.5, 2 / 3, 0.5 * 1 + 0.5 * 2 / 3, id="one missed"),
-        pytest.param([0, 1, 1, 0], [0.5, 0.5, 0.6, 0.4], 2 / 3, 1.0, 0.8, 0.5 * 1 + 0.5 * 2 / 3, id="at the threshold"),
-        pytest.param([0, 1, 0, 1], [0.0, 1.0, 0.0, 1.0], 1.0, 1.0, 1.0, 1.0, id="perfect"),
         pytest.param(
-            [0, 1, 1, 0], [math.nan, 0.9, math.nan, math.nan], 1.0, 0.5, 2 / 3, 0.5 + 0.5 * 0.5, id="NaN is 0"
+            [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 1.0, 0.5, 2 / 3, 0.5 * 1 + 0.5 * 2 / 3, 3 / 4, id="one missed"
         ),
-        pytest.param([0, 0, 0, 1], [0.7, 0.7, 0.7, 0.7], 0.25, 1.0, 0.4, 0.25, id="a constant has the AP of chance"),
-        pytest.param([0, 1, 0, 0], [0.1, 0.2, 0.1, 0.1], math.nan, 0.0, 0.0, 1.0, id="nothing over the threshold"),
-        pytest.param([0, 0, 0, 0], [0.9, 0.1, 0.1, 0.1], 0.0, math.nan, 0.0, math.nan, id="no trick"),
-        pytest.param([], [], math.nan, math.nan, math.nan, math.nan, id="no frame"),
+        pytest.param(
+            [0, 1, 1, 0], [0.5, 0.5, 0.6, 0.4], 2 / 3, 1.0, 0.8, 0.5 * 1 + 0.5 * 2 / 3, 3 / 4, id="at the threshold"
+        ),
+        pytest.param([0, 1, 0, 1], [0.0, 1.0, 0.0, 1.0], 1.0, 1.0, 1.0, 1.0, 1.0, id="perfect"),
+        pytest.param(
+            [0, 1, 1, 0], [math.nan, 0.9, math.nan, math.nan], 1.0, 0.5, 2 / 3, 0.5 + 0.5 * 0.5, 3 / 4, id="NaN is 0"
+        ),
+        pytest.param(
+            [0, 0, 0, 1], [0.7, 0.7, 0.7, 0.7], 0.25, 1.0, 0.4, 0.25, 1 / 4, id="a constant has the AP of chance"
+        ),
+        pytest.param(
+            [0, 1, 0, 0], [0.1, 0.2, 0.1, 0.1], math.nan, 0.0, 0.0, 1.0, 3 / 4, id="nothing over the threshold"
+        ),
+        pytest.param([0, 0, 0, 0], [0.9, 0.1, 0.1, 0.1], 0.0, math.nan, 0.0, math.nan, 3 / 4, id="no trick"),
+        pytest.param([], [], math.nan, math.nan, math.nan, math.nan, math.nan, id="no frame"),
     ],
 )
 @pytest.mark.filterwarnings("error")
 def test_frame_metrics(
-    truth: list[int], probability: list[float], precision: float, recall: float, f1: float, average_precision: float
+    truth: list[int],
+    probability: list[float],
+    precision: float,
+    recall: float,
+    f1: float,
+    average_precision: float,
+    accuracy: float,
 ) -> None:
     metrics = frame_metrics(np.array(truth, dtype=bool), np.array(probability), threshold=0.5)
-    got = (metrics.precision, metrics.recall, metrics.f1, metrics.average_precision)
-    assert got == pytest.approx((precision, recall, f1, average_precision), nan_ok=True)
+    got = (metrics.precision, metrics.recall, metrics.f1, metrics.average_precision, metrics.accuracy)
+    assert got == pytest.approx((precision, recall, f1, average_precision, accuracy), nan_ok=True)
     assert (metrics.n_frames, metrics.n_positive) == (len(truth), sum(truth))
     assert metrics.prevalence == pytest.approx(sum(truth) / len(truth) if truth else math.nan, nan_ok=True)
 

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from core import job_report, jobs, worker
+from core import jobs, worker
 from core.errors import Cancelled, UserError
-from core.job_report import Pace
+from core.job_report import JobReport, Pace
 from core.jobs import Job, Kind
 from core.records import worker_table
 from core.settings import ExportSettings
-from core.tasks import Report
+from core.tasks import Report, Task
 from core.worker import main
 from core.workers import sign_on
 from core.workspace import Workspace
@@ -158,12 +158,12 @@ def start(workspace: Workspace) -> None:
     assert jobs.ensure_worker(workspace, WORKER)
 
 
-def work_here(workspace: Workspace) -> None:
+def work_here(workspace: Workspace, process: Task = units) -> None:
     """The worker in this process, until nothing is left to do."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     try:
-        worker.work(workspace, {"process": units}, idle_s=0.0)
+        worker.work(workspace, {"process": process}, idle_s=0.0)
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
@@ -344,7 +344,54 @@ def test_an_export_does_not_wait_for_hours_of_footage(workspace: Workspace) -> N
     assert jobs.job(workspace, next_one.id).state == "queued"
 
 
+def test_on_a_cluster_jobs_are_done_beside_each_other(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else hundreds of short videos would wait for each other while its machines stand idle."""
+    monkeypatch.setenv("TRICKLINE_CLUSTER", "auto")
+    monkeypatch.setattr(worker, "slots_now", lambda: 2)
+    all_there = threading.Barrier(3)
+
+    def meet(workspace: Workspace, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+        all_there.wait(timeout=30)
+        return units(workspace, arguments, report)
+
+    made = [queued(workspace, to=to) for to in "abc" for _ in range(2)]  # who clicks twice puts the id in twice
+    work_here(workspace, meet)
+    ended = [jobs.job(workspace, one.id) for one in made]
+    assert {(one.state, one.attempts) for one in ended} == {("done", 1)}, ended[0].message
+
+
 # one worker
+
+
+@pytest.mark.parametrize("meanwhile", ["cancelled", "taken over"])
+def test_a_worker_that_was_suspended_leaves_alone_what_was_taken_from_it(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """A notebook is closed and opened again: what a colleague has cancelled must not come back."""
+    monkeypatch.setenv("TRICKLINE_DB", f"sqlite:///{workspace.home}/trickline.db")
+    job = queued(workspace, count=9, seconds=1.0)
+    start(workspace)
+    eventually(lambda: files(workspace) == 1)
+    time.sleep(0.3)  # it writes nothing now: who is suspended while he holds the database keeps it
+    pid = worker_pid(workspace)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        if meanwhile == "cancelled":
+            with workspace.database.transaction() as db:
+                db.execute(update(worker_table).values(seen_at=datetime.now(UTC) - timedelta(minutes=2)))
+            with Workspace.open(tmp_path / "elsewhere") as elsewhere:
+                jobs.cancel(elsewhere, job.id)
+        else:
+            second = sign_on(workspace)
+            worker._take_up_again(workspace)
+            assert worker._claim(workspace, job.id, second)
+        taken = jobs.job(workspace, job.id)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not locked(workspace))  # it has nothing to do any more
+    assert taken.state == ("cancelled" if meanwhile == "cancelled" else "running")
+    assert jobs.job(workspace, job.id) == taken
+    assert files(workspace) <= 3  # and it stopped soon
 
 
 def test_a_second_worker_refuses(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,9 +575,7 @@ def test_an_outcome_that_cannot_be_written_at_first_is_not_lost(
     """The disk is full for a while: the job must not stand there as running for as long as the worker lives."""
     job = queued(workspace)
     monkeypatch.setattr(worker, "RETRY_S", 0.05)
-    monkeypatch.setattr(
-        worker, "write_job", failing(job_report.write_job, times=2, where=lambda values: "state" in values)
-    )
+    monkeypatch.setattr(JobReport, "write", failing(JobReport.write, times=2, where=lambda values: "state" in values))
     work_here(workspace)
     ended = jobs.job(workspace, job.id)
     assert (ended.state, ended.result, ended.attempts) == ("done", {"units": 3}, 1)

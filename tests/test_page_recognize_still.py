@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from core import jobs
 from core.clips import plan_clips
+from core.lanes import lane_of
 from core.pipeline import kept
 from core.recognize import outlines
 from core.recognize.naming import DrawnBox
@@ -190,7 +191,7 @@ def test_a_clip_is_cut_out_round_the_clicks(studio_workspace: Workspace, weights
     app.button(key="recognize_cutout").click()
     app = sound(app)
     (job,) = jobs.jobs(studio_workspace)
-    assert (job.kind, jobs.lane_of(job.kind)) == ("cutout", "footage")
+    assert (job.kind, lane_of(job.kind)) == ("cutout", "footage")
     assert job.arguments == {
         "session": session.id,
         "clicks": [[span[0] + 3, 0.5, 0.25, True], [span[0] + 3, 0.1, 0.1, False]],

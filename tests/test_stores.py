@@ -9,67 +9,36 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.servers import FTPServer
 
 from core import stores
 from core.errors import Cancelled, UserError
-from core.stores import fetch, is_url, list_videos, send, without_login
+from core.stores import (
+    check_writable,
+    copy_path,
+    fetch,
+    is_below,
+    is_url,
+    list_videos,
+    opening,
+    send,
+    send_folder,
+    sizes,
+    without_login,
+)
+from tests.ftp_server import SECRETS, Remote, ftp_server
 
-PASSWORD = "s3cr:t@park"
 CONTENT = os.urandom(700_000)
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A server, and the folder that it shows."""
-
-    folder: Path
-    port: int
-    login: str = "rider7:s3cr%3At%40park@"
-
-    def url(self, path: str) -> str:
-        return f"ftp://{self.login}127.0.0.1:{self.port}/{path}"
-
-    def shown(self, path: str) -> str:
-        return f"ftp://127.0.0.1:{self.port}/{path}"
 
 
 @pytest.fixture
 def remote(tmp_path: Path) -> Iterator[Remote]:
-    """Rider7 may do everything, everybody may read."""
-    folder = tmp_path / "remote"
-    folder.mkdir()
-    users = DummyAuthorizer()
-    users.add_user("rider7", PASSWORD, str(folder), perm="elradfmwMT")
-    users.add_anonymous(str(folder))
-
-    class Handler(FTPHandler):  # type: ignore[misc]
-        authorizer = users
-        auth_failed_timeout = 0.1
-
-    server = FTPServer(("127.0.0.1", 0), Handler)
-    stop = threading.Event()
-
-    def serve() -> None:
-        while not stop.is_set():
-            server.serve_forever(timeout=0.02, blocking=False, handle_exit=False)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield Remote(folder, server.address[1])
-    finally:
-        stop.set()
-        thread.join()
-        server.close_all()
+    with ftp_server(tmp_path / "remote") as server:
+        yield server
 
 
 @pytest.fixture(params=["ftp", "file"])
@@ -225,6 +194,64 @@ def test_sent_whole_and_over_an_older_one(place: tuple[Path, str], tmp_path: Pat
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["other.mp4", "park_01_ollie.mp4"]
 
 
+def test_what_is_on_its_way_is_told_and_can_be_stopped(place: tuple[Path, str], tmp_path: Path) -> None:
+    folder, url = place
+    clip = tmp_path / "park_01_ollie.mp4"
+    clip.write_bytes(CONTENT * 4)
+    told: list[float] = []
+    send(clip, url, progress=told.append)
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 1.0)
+    assert any(0 < share < 1 for share in told)
+    begun: list[float] = []
+    with pytest.raises(Cancelled):
+        send(clip, url, "other.mp4", begun.append, lambda: len(begun) > 1)
+    assert [path.name for path in folder.iterdir()] == ["park_01_ollie.mp4"]
+
+
+def test_a_folder_is_sent_with_its_manifest_last(place: tuple[Path, str], tmp_path: Path) -> None:
+    folder, url = place
+    made = tmp_path / "made"
+    made.mkdir()
+    for name, size in (("a_export.json", 10), ("b.mp4", 600_000), ("c.mp4", 300_000), (".b.00000000.part.mp4", 5)):
+        (made / name).write_bytes(CONTENT[:size])
+    told: list[float] = []
+    expected = {"b.mp4": 600_000, "c.mp4": 300_000, "a_export.json": 10}
+    assert list(send_folder(made, url + "park", told.append).items()) == list(expected.items())
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    (folder / "park" / "further down").mkdir()
+    assert sizes(url + "park") == expected
+    assert sizes(url + "nowhere") == {}
+
+
+def test_whether_a_folder_can_be_written_is_known_before(remote: Remote, tmp_path: Path) -> None:
+    for url in (remote.url("clips/day 1"), f"file://{tmp_path}/there"):
+        check_writable(url)
+    assert not [path for path in (*remote.folder.rglob("*"), *(tmp_path / "there").iterdir()) if path.is_file()]
+    everybody = Remote(remote.folder, remote.port, "")
+    assert "may not be written" in sentence(check_writable, everybody.url("clips"))
+    wrong = Remote(remote.folder, remote.port, "rider7:s3cret@")
+    assert "refuses the login" in sentence(check_writable, wrong.url("clips"))
+    assert "cannot be reached" in sentence(check_writable, "ftp://rider7:s3cr@127.0.0.1:9/clips")
+    assert "Nothing can be written to https://park" in sentence(check_writable, "https://rider7:s3cr@park/clips")
+    assert "a ?" in sentence(check_writable, remote.url("clips?versionId=1"))
+
+
+def test_where_a_copy_goes_is_known_without_fetching_it(place: tuple[Path, str], tmp_path: Path) -> None:
+    (place[0] / "a.mp4").write_bytes(CONTENT)
+    there = copy_path(place[1] + "a.mp4", tmp_path / "here")
+    assert not there.parent.exists()
+    assert fetch(place[1] + "a.mp4", tmp_path / "here") == there
+
+
+def test_what_lies_in_a_folder_is_told_by_whole_names_and_whoever_logs_in() -> None:
+    assert is_below("s3://park/clips/a.mp4", "s3://park/clips")
+    assert is_below("ftp://ann:secret@host/clips/", "ftp://host/clips")
+    assert not is_below("s3://park/clips 2/a.mp4", "s3://park/clips")
+    assert not is_below("s3://park", "s3://park/clips")
+
+
 def sentence(call: object, *arguments: object) -> str:
     """What is told, which never holds the password in any form."""
     assert callable(call)
@@ -232,7 +259,7 @@ def sentence(call: object, *arguments: object) -> str:
         call(*arguments)
     text = str(refused.value)
     assert "\n" not in text
-    for secret in (PASSWORD, "s3cr", "rider7"):
+    for secret in SECRETS:
         assert secret not in text
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
     return text
@@ -297,7 +324,7 @@ def test_a_missing_package_is_named(scheme: str, package: str, tmp_path: Path, m
 
 def test_servers_that_do_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is not there, one that takes the call and says nothing, and a name that nobody has."""
-    monkeypatch.setattr(stores, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(opening, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         hosts = [f"rider7:s3cr@127.0.0.1:{port}", "no.such.host.invalid"]

@@ -23,7 +23,7 @@ from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
 from core.framing import Keyframe
 from core.intervals import Interval
-from core.jobs import LANES
+from core.lanes import LANES
 from core.recognize import outlines
 from core.recognize.players import players
 from core.recognize.samples import ClipSample

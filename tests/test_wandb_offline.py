@@ -76,7 +76,7 @@ def kept(session: Session, looked: Looked, tmp_path_factory: pytest.TempPathFact
         assert trained.code == 0, trained.err
         measured = command("process", session.video, "--out", folder / "metrics.parquet", "--wandb", "--json")
         assert measured.code == 0, measured.err
-        ran = command("automation", "--footage", session.video, "--out", folder / "clips", "--json")
+        ran = command("automation", "--footage", session.video, "--wandb", "--out", folder / "clips", "--json")
         assert ran.code == 0, ran.err
     training, measuring, cutting = (of_job(folder, job) for job in ("train", "feature-extraction", "automation"))
     return Kept(home, folder, training, measuring, cutting, ran)
@@ -141,6 +141,9 @@ def test_the_config_has_every_knob_by_the_names_that_runs_are_compared_by(kept: 
     assert events.model_dump().items() <= kept.cut.config.items(), "the settings that found the clips"
     assert set(EventSettings.model_fields) <= set(kept.trained.config)
     assert kept.cut.config["trickline"]["clips"] == clips.model_dump()
+    assert kept.cut.config["video_fps"] == 30.0
+    assert kept.cut.config["effective_fps"] == 15.0
+    assert kept.cut.summary["inference/threshold"] == events.default_threshold
 
 
 def test_the_labels_are_a_table(kept: Kept, session: Session) -> None:
@@ -164,7 +167,8 @@ def test_the_training_says_what_it_learnt_from(kept: Kept, session: Session) -> 
     assert numbers["data/pos_rate"] == pytest.approx(numbers["data/pos_frames"] / 300)
     detector = TrickDetector.load(kept.folder / "park.skops")
     assert numbers["inference/threshold"] == detector.events.default_threshold
-    assert kept.trained.config["default_threshold"] == detector.events.default_threshold
+    assert detector.events.model_dump().items() <= kept.trained.config.items(), "what was chosen, not the defaults"
+    assert kept.trained.config["threshold"] == detector.events.default_threshold
     assert kept.trained.table("validation")[0][0] == "detector"
 
 
@@ -233,6 +237,30 @@ def test_damaged_signals_are_refused(here: Kept, damage: str, tmp_path: Path, mo
         find_metrics(here.trained.name)
 
 
+def test_a_run_that_was_killed_hides_no_other(here: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stopped in the middle of writing what is newer than all others."""
+    shutil.copytree(here.trained.folder, tmp_path / "wandb" / here.trained.folder.name)
+    killed = tmp_path / "wandb" / "offline-run-29990101_000000-abcdefgh" / "files" / "movement_signals" / "x"
+    killed.mkdir(parents=True)
+    (killed / "about.json").write_text('{"run": "tra')
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    assert len(find_metrics(here.trained.name).labelled) == 1
+
+
+def test_signals_that_would_not_fit_into_memory_are_refused(
+    here: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A constant column of any length is a few kilobytes of Parquet."""
+    shutil.copytree(here.trained.folder, tmp_path / "wandb" / here.trained.folder.name)
+    [times] = tmp_path.rglob("times.parquet")
+    pd.DataFrame({"pts_s": np.zeros(10_000_001)}).to_parquet(times)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setattr(pd, "read_parquet", lambda file, read=pd.read_parquet: read(file) if "times" not in str(file)
+                        else pytest.fail("it was read"))  # fmt: skip
+    with pytest.raises(UserError, match="damaged"):
+        find_metrics(here.trained.name)
+
+
 def test_the_key_is_written_nowhere(kept: Kept) -> None:
     folder = kept.folder
     holding = [path for path in folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
@@ -258,7 +286,7 @@ def test_without_a_network_the_work_goes_on(session: Session, looked: Looked, tm
         "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TRICKLINE_HOME": str(tmp_path / "home"),
         "WANDB_API_KEY": KEY, "WANDB_BASE_URL": UNREACHABLE, "WANDB_INIT_TIMEOUT": "1",
     }  # fmt: skip
-    command = [*COMMAND, "automation", "--footage", str(session.video), "--out", "clips"]
+    command = [*COMMAND, "automation", "--footage", str(session.video), "--wandb", "--out", "clips"]
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,6 +178,8 @@ def test_a_table_of_the_original_teaches_what_it_can(
     [
         b"no JSON",
         b'{"columns": ["frame"], "data": [["a"]]}',
+        b'{"columns": ["frame", "fps"], "data": []}',
+        b'{"columns": ["frame", "fps"], "data": [[0.25, 30], [0.5, 30]]}',
         b'{"columns": ["frame", "fps"], "data": [[1e300, 30], [2, 30]]}',
         b'{"columns": ["frame", "fps"], "data": [[0, 30], [99999999999, 30]]}',
     ],
@@ -189,17 +192,38 @@ def test_a_table_of_something_else_is_refused(asking: FakeServer, table: bytes) 
         find_metrics(name)
 
 
+def test_signals_that_lie_elsewhere_are_not_followed(asking: FakeServer, tmp_path: Path) -> None:
+    """A reference may lead to what only this machine can read: its files, or its network."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("x")
+    asking.runs["led"] = Run("led", "led-1", "feature-extraction", {})
+    asking.runs["tabled"] = Run("tabled", "tabled-1", "feature-extraction", {})
+    files = {name: secret.as_uri() for name in ("about.json", "signals.parquet", "times.parquet")}
+    asking.put("movement_signals_led", "movement_signals", files, sizes=1).run = "led"
+    table = {"movement_metrics.table.json": "http://169.254.169.254/latest"}
+    asking.put("run-tabled-movement_metrics", "run_table", table, sizes=1).run = "tabled"
+    for name in ("led-1", "tabled-1"):
+        with pytest.raises(UserError, match="not followed"):
+            find_metrics(name)
+
+
 def test_a_model_that_is_none_is_refused(asking: FakeServer, tmp_path: Path) -> None:
     """A pickle could run anything; nothing of it is even fetched."""
     asking.put("pickled", "model", {"trick_classifier.pkl": b"cos\nsystem\n(S'true'\ntR."})
     asking.put("empty", "model", {"README.md": b"hello"})
     asking.put("odd", "model", {"../../evil\n.skops": b"x"})
+    asking.put("climbing", "model", {"../../evil.skops": b"x"})
+    asking.put("rooted", "model", {f"{tmp_path}/evil.skops": b"x"})
+    asking.put("short", "model", {"model.skops": b"x"}, sizes=2)
     asking.put("elsewhere", "model", {"model.skops": "http://169.254.169.254/latest"})
     asking.put("huge", "model", {"model.skops": b"x"}, sizes=3 * GB)
     for name, sentence in (
         ("pickled:latest", "pickle"),
         ("empty:latest", "no bundle"),
         ("odd:latest", "odd name"),
+        ("climbing:latest", "did not give it"),
+        ("rooted:latest", "did not give it"),
+        ("short:latest", "came with 1 bytes"),
         ("elsewhere:latest", "no bundle"),
         ("huge:latest", "3.0 GB"),
         ("nobody:latest", "not found"),
@@ -234,6 +258,79 @@ def test_footage_is_taken_only_from_where_it_may_be(asking: FakeServer, session:
         with pytest.raises(UserError, match=sentence):
             pull_footage(name, tmp_path / "other", 1000)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_reference_leads_to_the_video_that_was_meant_or_to_none(
+    asking: FakeServer, session: Session, tmp_path: Path
+) -> None:
+    """Who knows where a film lies, and how large it is, gets no clips of it."""
+    asking.put("meant", "raw-footage", {"session.mp4": session.video.as_uri()}, sizes=session.video.stat().st_size)
+    [entry] = asking.of("meant")[0].entries.values()
+    assert pull_footage("meant:latest", tmp_path, 1)[0] == [session.video]
+    other = asking.of("meant")[0]
+    other.manifest = other.manifest.replace(entry["digest"].encode(), b"AAAA")
+    with pytest.raises(UserError, match="not on this machine"):
+        pull_footage("meant:latest", tmp_path, 1)
+
+
+def test_what_was_pulled_is_not_fetched_again(asking: FakeServer, tmp_path: Path) -> None:
+    """A version never changes, and footage has gigabytes. What a killed process left goes."""
+    asking.put("twice", "raw-footage", {"day.mp4": b"a whole day"})
+    [first], _ = pull_footage("twice:latest", tmp_path, GB)
+    abandoned = first.parent / ".fetching-abc"
+    abandoned.mkdir()
+    (abandoned / "day.mp4").write_bytes(b"a wh")
+    (first.parent / ".fetching-live").mkdir()
+    for path in (abandoned / "day.mp4", abandoned):
+        os.utime(path, (1e9, 1e9))
+    contents = dict(asking.files)
+    asking.files.clear()
+    try:
+        assert pull_footage("twice:latest", tmp_path, GB)[0] == [first]
+    finally:
+        asking.files.update(contents)
+    first.write_bytes(b"a wh")
+    assert pull_footage("twice:latest", tmp_path, GB)[0] == [first]
+    assert first.read_bytes() == b"a whole day"
+    assert [path.name for path in first.parent.iterdir() if path.is_dir()] == [".fetching-live"]
+
+
+def test_files_of_one_name_and_names_that_cameras_do_not_give(asking: FakeServer, tmp_path: Path) -> None:
+    names = ["a/GX01.mp4", "b/GX01.mp4", "Bob's #1 & co [4k]! 100%.mp4", "Übung für später.mov"]
+    asking.put("days", "raw-footage", {name: name.encode() for name in names})
+    pulled, _ = pull_footage("days:latest", tmp_path, GB)
+    assert sorted(path.read_text() for path in pulled) == sorted(names)
+    assert {path.name for path in pulled} == {name.rsplit("/", 1)[-1] for name in names}
+
+
+def test_uploaded_footage_is_an_input_all_the_same(
+    server: FakeServer, session: Session, looked: Looked, tmp_path: Path
+) -> None:
+    """It is sent while the work goes on."""
+    shutil.copytree(looked.home, tmp_path / "home")
+    before = set(server.runs)
+    with wandb_commands(tmp_path, tmp_path / "home", server.environment | {"HOME": str(tmp_path)}) as command:
+        ran = command("run", session.video, "--wandb", "--wandb-upload", "--out", "clips")
+    assert ran.code == 0, ran.err
+    [new] = set(server.runs) - before
+    newest = server.of(FOOTAGE)[-1]
+    assert server.runs[new].used == [f"{FOOTAGE}:v{newest.index}"]
+    [entry] = newest.entries.values()
+    assert server.content(entry) == session.video.read_bytes()
+
+
+def test_one_bad_video_of_an_artifact_stops_no_other(
+    server: FakeServer, session: Session, looked: Looked, tmp_path: Path
+) -> None:
+    shutil.copytree(looked.home, tmp_path / "home")
+    server.put("two", "raw-footage", {"a.mp4": b"junk", "b.mp4": session.video.read_bytes()})
+    said = json.dumps({"artifact_version_string": f"{ENTITY}/{PROJECT}/two:latest"})
+    with wandb_commands(tmp_path, tmp_path / "home", server.environment | {"HOME": str(tmp_path)}) as command:
+        ran = command("automation", "--no-wandb", "--json", said=said)
+    assert ran.code == 2
+    assert "a.mp4" in ran.err
+    assert Path(json.loads(ran.out)["video"]).name == "b.mp4"
+    assert len(list((tmp_path / "highlights").glob("*.mp4"))) == 2
 
 
 def test_nothing_is_fetched_offline_or_without_a_key(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -66,6 +67,20 @@ def test_the_command_refuses_it_too(at_once: Command, tmp_path: Path) -> None:
     assert "is not entity/project/name:version" in at_once("automation", "--payload", hostile).sentence
     assert "not both" in at_once("automation", "--payload", hostile, "--footage", "x.mp4").sentence
     assert "There is no file" in at_once("automation", "--payload", tmp_path / "nowhere.json").sentence
+
+
+def test_a_service_without_stdin_is_told_so(at_once: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where it is closed
+    assert "Nothing says where the footage is" in at_once("automation").sentence
+
+
+def test_footage_from_elsewhere_is_logged_only_if_asked_for(
+    session: Session, at_once: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key in the environment is no wish to send anything."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert at_once("automation", "--footage", session.video, "--json").json["clips"]
+    assert not Path("wandb").exists()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.cli import main
+from core.wandb_log import service
 from core.wandb_log.service import NAMES
 from tests.conftest import Command, Ran
 
@@ -30,6 +31,7 @@ def wandb_environment(folder: Path, environment: Mapping[str, str]) -> Iterator[
             patch.delenv(name)
         for name, value in environment.items():
             patch.setenv(name, value)
+        patch.setattr(service, "_away", None)
         patch.chdir(folder)
         wandb.teardown()
         try:

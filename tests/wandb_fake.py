@@ -9,10 +9,13 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlparse
+from urllib.request import url2pathname
 
 ENTITY, PROJECT, ORGANIZATION = "park", "trickline", "park-org"
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -70,6 +73,11 @@ class FakeServer:
         self.unknown: list[str] = []
         """Operations and addresses that nobody has recorded."""
         self.down = False
+        self.silent_at = ""
+        """Where an address begins so, it falls silent."""
+        self.awake = threading.Event()
+        """Cleared, it takes what is asked and never answers."""
+        self.awake.set()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -88,6 +96,7 @@ class FakeServer:
         }  # fmt: skip
 
     def close(self) -> None:
+        self.awake.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -109,7 +118,9 @@ class FakeServer:
         contents: dict[str, Any] = {}
         for path, content in files.items():
             if isinstance(content, str):
-                contents[path] = {"digest": "AAAA", "ref": content, "size": sizes or 0}
+                there = Path(url2pathname(urlparse(content).path)) if content.startswith("file:") else None
+                digest = _md5(there.read_bytes()) if there and there.is_file() else "AAAA"
+                contents[path] = {"digest": digest, "ref": content, "size": sizes or 0}
             else:
                 contents[path] = {"digest": _md5(content), "size": sizes or len(content)}
                 self.files[_hex(_md5(content))] = content
@@ -383,6 +394,9 @@ class FakeServer:
         return 200, b""
 
     def _get(self, path: str) -> tuple[int, bytes]:
+        if self.silent_at and path.startswith(self.silent_at):
+            self.awake.clear()
+            self.awake.wait()
         kind, _, name = path.removeprefix("/").partition("/")
         if kind == "manifest" and unquote(name) in self.artifacts:
             return 200, self.artifacts[unquote(name)].manifest
@@ -400,12 +414,14 @@ class FakeServer:
 
             def _do(self, answer: Callable[[bytes], tuple[int, bytes]]) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                fake.awake.wait()
                 status, said = (503, b"") if fake.down else answer(body)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
+                with suppress(ConnectionError):  # who asked may have given up
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(said)))
+                    self.end_headers()
+                    self.wfile.write(said)
 
             def do_POST(self) -> None:
                 self._do(lambda body: fake._post(self.path.split("?")[0], body))

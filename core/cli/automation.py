@@ -21,6 +21,7 @@ from core.cli.shared import (
     find_model,
     open_workspace,
     pose_settings,
+    say,
     tell_result,
 )
 from core.errors import UserError
@@ -44,7 +45,14 @@ def automation(
     mode: Mode = "exact",
     out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("highlights"),
     max_gb: Annotated[float, typer.Option(min=0.001, metavar="GB", help="Largest footage that is fetched.")] = 50.0,
-    wandb: Annotated[bool, typer.Option("--wandb/--no-wandb", help="Log the run and its highlights to W&B.")] = True,
+    wandb: Annotated[
+        bool | None,
+        typer.Option(
+            "--wandb/--no-wandb",
+            help="Log the run and its highlights to W&B; else so it is where the payload names an artifact.",
+            show_default=False,
+        ),
+    ] = None,
     upload: WandbUpload = False,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +67,7 @@ def automation(
     settings = RunSettings(
         pose=pose_settings(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold
     )
+    logs = name is not None if wandb is None else wandb
     detector, used = find_model(model)
     with open_workspace() as workspace:
         pulled, largest = workspace.home / "pulled", int(max_gb * 1e9)
@@ -68,16 +77,28 @@ def automation(
             videos, source = pull_footage(name, pulled, largest)
         else:
             videos, source = [_there(str(footage), pulled, largest)], []
+        failed = False
         for video in videos:
-            with bar(video.name) as progress:
-                asked = (video, workspace, settings, out, None, detector, progress)
-                if wandb:
-                    from core.wandb_log import run_logged
+            try:
+                with bar(video.name) as progress:
+                    asked = (video, workspace, settings, out, None, detector, progress)
+                    if logs:
+                        from core.wandb_log import run_logged
 
-                    result, told = run_logged(*asked, job_type="automation", used=used, source=source, upload=upload)
-                else:
-                    result, told = pipeline.run(*asked), ""
-            tell_result(result, told, as_json)
+                        result, told = run_logged(
+                            *asked, job_type="automation", used=used, source=source, upload=upload
+                        )
+                    else:
+                        result, told = pipeline.run(*asked), ""
+            except UserError as error:
+                if len(videos) == 1:
+                    raise
+                failed = True
+                say([str(error)])
+            else:
+                tell_result(result, told, as_json)
+    if failed:
+        raise typer.Exit(2)
 
 
 def _artifact(payload: Path | None) -> str:
@@ -88,7 +109,7 @@ def _artifact(payload: Path | None) -> str:
     if payload:
         with reading(payload) as file:
             return artifact_of(file.read(MAX_BYTES + 1))
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():  # a service may have none
         raise UserError("Nothing says where the footage is: give --footage or --payload, or send JSON on stdin.")
     return artifact_of(sys.stdin.buffer.read(MAX_BYTES + 1))
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.many import batch_settings, run_many
+from core.cli.many import Out, batch_settings, run_many
 from core.cli.shared import (
     Cluster,
     Json,
@@ -40,10 +40,17 @@ def run(
     stride: Stride = 2,
     threshold: Threshold = None,
     mode: Mode = "exact",
-    out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    out: Out = "clips",
     cluster: Cluster = None,
     again: Annotated[
         bool, typer.Option("--again", help="Of many videos: do those, too, that were done before.")
+    ] = False,
+    drop_fetched: Annotated[
+        bool,
+        typer.Option(
+            "--drop-fetched",
+            help="Remove the copy of a video from a store when it has ended; else it stays, and the studio opens it.",
+        ),
     ] = False,
     apart: Annotated[bool, typer.Option("--apart", help="Do not join the chapters of one recording.")] = False,
     wandb: Wandb = False,
@@ -63,13 +70,15 @@ def run(
         pose=pose_settings(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold
     )
     single = len(videos) == 1 and not Path(videos[0]).is_dir() and not is_url(videos[0])
+    if labels and is_url(out):
+        raise UserError("With --labels the clips are cut on this machine: give a folder as --out, and no address.")
     if not single and labels:
         raise UserError("--labels are those of one video: give one video, or train on several with trickline train.")
-    if single and cluster is None:
+    if single and cluster is None and not is_url(out):
         video = Path(videos[0])
         detector, used = find_model(model)
         with open_workspace() as workspace, bar(video.name) as progress:
-            asked = (video, workspace, settings, out, labels, detector, progress)
+            asked = (video, workspace, settings, Path(out), labels, detector, progress)
             if wandb:
                 from core.wandb_log import run_logged
 
@@ -80,7 +89,7 @@ def run(
         return
     if labels:
         raise UserError("--labels are learnt from on this machine: leave out --cluster.")
-    many = batch_settings(settings, model, out, again=again, wandb=wandb, upload=upload)
+    many = batch_settings(settings, model, out, again=again, drop_fetched=drop_fetched, wandb=wandb, upload=upload)
     run_many(videos, many, cluster, not apart, as_json)
 
 

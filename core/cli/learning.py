@@ -66,7 +66,10 @@ def train(
     check_folder(out.parent)
     settings = TrainSettings(feature_set=feature_set, model=model, seed=seed)
     looking = pose_settings(pose, weights, stride)
-    config = knobs(RunSettings(pose=looking, train=settings), trains=True) | {"metrics_run_name": metrics_run_name}
+    config = knobs(RunSettings(pose=looking, train=settings), trains=True) | {
+        "metrics_run_name": metrics_run_name,
+        "label": label,
+    }
     metrics = _metrics(metrics_run_name, labels, feature_set) if metrics_run_name else None
     with open_workspace() as workspace, logged(wandb, "train", config, upload=upload) as log:
         skipped: list[str] = []

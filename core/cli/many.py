@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,33 +39,56 @@ if TYPE_CHECKING:
     from core.batch import Ended, Tally
     from core.gathering import Footage
 
+Out = Annotated[str, typer.Option(metavar="FOLDER|URL", help="Folder for the clips, here or on a store.")]
+
 
 def batch_settings(
-    run: RunSettings, model: str | None, out: Path, *, again: bool = False, wandb: bool = False, upload: bool = False
+    run: RunSettings,
+    model: str | None,
+    out: str | Path,
+    *,
+    again: bool = False,
+    drop_fetched: bool = False,
+    wandb: bool = False,
+    upload: bool = False,
 ) -> BatchSettings:
     """What is done with each video. A model of W&B's is fetched here, once for all.
+
+    Args:
+        out: where the clips go, a path or an address.
 
     Raises:
         UserError: it cannot be had.
     """
+    from core.stores import is_url
+
+    if wandb:
+        from core.wandb_log.service import read_dotenv
+
+        read_dotenv()  # here, where the file is: a cluster's machines are told the project
     detector, used = find_model(model)
+    target = str(out).strip() if is_url(str(out)) else absolute(Path(out))
     return BatchSettings(
-        run=run, model=absolute(detector), out=absolute(out), again=again, wandb=wandb, wandb_upload=upload,
-        wandb_used=tuple(used),
+        run=run, model=absolute(detector), out=target, again=again, drop_fetched=drop_fetched, wandb=wandb,
+        wandb_upload=upload, wandb_used=tuple(used),
     )  # fmt: skip
 
 
 def run_many(sources: Sequence[str], settings: BatchSettings, cluster: str | None, join: bool, as_json: bool) -> None:
     """Find and cut in all videos, saying of each what came of it, and of all in the end; exit 2 if any failed."""
-    from core.batch import Tally
+    from core.batch import Tally, check_out
     from core.gathering import gather
     from core.workspace import home_folder
 
-    own = [home_folder(), *([Path(settings.out)] if settings.out else [])]
+    out = settings.out or ""
+    here = _here(out) if out else None
+    own = [home_folder(), *([here] if here else [])]
     for source in sources:
-        _check_apart(Path(source), own)
+        _check_apart(source, own, out)
+    check_out(out)
     footage, notes = gather(sources, join, own)
     say(notes)
+    footage = _without_clips(footage, sources, out)
     tally, started = Tally(), time.monotonic()
     for ended in _batches(iter([footage]), settings, cluster):
         _print(ended, as_json, tally)
@@ -80,7 +104,7 @@ def run_many(sources: Sequence[str], settings: BatchSettings, cluster: str | Non
 def watch(
     folder: Path,
     model: Model = None,
-    out: Annotated[Path, typer.Option(help="Folder for the clips.")] = Path("clips"),
+    out: Out = "clips",
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds for which a file has to stay as it is before it is taken for whole.")
     ] = 10.0,
@@ -97,16 +121,18 @@ def watch(
 ) -> None:
     """Wait for new footage in a folder and cut its highlights, with nobody present, until Ctrl-C."""
     from core.arrivals import Arrivals
-    from core.batch import Tally
+    from core.batch import Tally, check_out
     from core.workspace import home_folder
 
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: make it, or check the path.")
-    if out.resolve().is_relative_to(folder.resolve()):
+    here = _here(out)
+    if here and here.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"The clips would arrive in {folder} as new footage: choose an --out outside it.")
-    _check_apart(folder, [home_folder()])
+    _check_apart(str(folder), [home_folder()], out)
     run = RunSettings(pose=pose_settings(pose, weights, stride), clips=ClipSettings(mode=mode), threshold=threshold)
     settings = batch_settings(run, model, out, wandb=wandb, upload=upload)
+    check_out(settings.out)
     tally = Tally()
     if not as_json:
         say([f"Watching {folder}. Ctrl-C ends it."])
@@ -153,23 +179,55 @@ def _arriving(arrivals: Arrivals, once: bool) -> Iterator[list[Footage]]:
             time.sleep(min(1.0, max(0.05, arrivals.settle_s / 10)))
 
 
-def _check_apart(folder: Path, own: Sequence[Path]) -> None:
-    """Raises UserError if a folder of footage is one that is written into: what is in it would be footage next time."""
-    if os.path.isdir(folder) and os.path.realpath(folder) in map(os.path.realpath, own):
+def _here(out: str) -> Path | None:
+    """The folder for the clips, if it is one of this machine."""
+    from core.stores import is_url, local_path
+
+    return local_path(out) if is_url(out) else Path(out)
+
+
+def _check_apart(source: str, own: Sequence[Path], out: str) -> None:
+    """Raises UserError if footage is in a folder that is written into: what is in it would be footage next time."""
+    from core.stores import is_below, is_url, without_login
+
+    if is_url(source):
+        same = is_url(out) and is_below(source, out) and is_below(out, source)
+    else:
+        same = os.path.isdir(source) and os.path.realpath(source) in map(os.path.realpath, own)
+    if same:
         raise UserError(
-            f"In {folder} what is made of footage would become footage itself: choose another --out, or another "
-            "TRICKLINE_HOME, such as a folder in it."
+            f"In {without_login(source) if is_url(source) else source} what is made of footage would become footage "
+            "itself: choose another --out, or another TRICKLINE_HOME, such as a folder in it."
         )
+
+
+def _without_clips(footage: list[Footage], sources: Sequence[str], out: str) -> list[Footage]:
+    """Clips that were sent to a folder of a store that is gone through are no footage.
+
+    Raises:
+        UserError: there is nothing but clips.
+    """
+    from core.stores import is_below, is_url, without_login
+
+    if not (is_url(out) and any(is_url(source) and is_below(out, source) for source in sources)):
+        return footage
+    kept = [one for one in footage if not (is_url(one.sources[0]) and is_below(one.sources[0], out))]
+    if not kept:
+        raise UserError(f"There is no video beside the clips in {without_login(out)}: choose a folder with footage.")
+    return kept
 
 
 def _batches(batches: Iterator[list[Footage]], settings: BatchSettings, cluster: str | None) -> Iterator[Ended]:
     from core.batch import run_batch
     from core.engine import open_engine
+    from core.stores import without_login
 
+    # W&B keeps the command line, also that of the processes that are begun here.
+    sys.argv[:] = [without_login(word) if "://" in word else word for word in sys.argv]
     with open_workspace() as workspace, open_engine(cluster) as engine:
         for footage in batches:
             with _bars(len(footage)) as (progress, one_more):
-                for ended in run_batch(footage, settings, workspace, engine, progress):
+                for ended in run_batch(footage, settings, workspace, engine, progress, checked=True):
                     one_more(ended)
                     yield ended
 
@@ -213,8 +271,6 @@ def _count(number: int, what: str) -> str:
 @contextmanager
 def _bars(total: int) -> Iterator[tuple[Any, Callable[[Ended], None]]]:
     """A bar for all, and one for each that is being done; nothing in a pipe."""
-    import sys
-
     if not sys.stderr.isatty():
         yield None, lambda ended: None
         return

@@ -48,6 +48,8 @@ class Work:
     """Cores to reserve on a cluster."""
     gpus: float = 0
     """Share of a card to reserve, where the cluster has cards."""
+    unwanted: Cancel | None = None
+    """Asked before it is handed to a process or to the cluster: then it fails without having begun."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Done:
 Outcome = tuple[Literal["done", "failed", "away", "cancelled", "fault"], Any]
 """What a process says of its work's end, with the result, the sentence, or the traceback; ``away`` is a failure that
 waiting mends."""
+DROPPED: Outcome = ("failed", "This was not begun, for nobody wants it any more.")
 Progress = Callable[[Work, str, float], None]
 """Called with the work, its step, and how much of that is done, 0 to 1."""
 More = Callable[[Done], Iterable[Work]]

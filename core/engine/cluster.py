@@ -14,15 +14,17 @@ import logging
 import math
 import os
 import pickle
+import secrets
 import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from core.cores import VARIABLE
-from core.engine import CRASHED, Cancel, Done, More, Outcome, Progress, Work, ended, perform
+from core.engine import CRASHED, DROPPED, Cancel, Done, More, Outcome, Progress, Work, perform
 from core.engine.waiting import Waiting
 from core.errors import Cancelled, UserError
 
@@ -35,16 +37,22 @@ _ANSWER_S = 5.0
 _STOP_S = 15.0
 _AHEAD = 4
 """So many pieces for each slot are with Ray at a time: it is never idle, and never holds ten thousand."""
-_HANDED_ON = ("TRICKLINE_HOME", "TRICKLINE_DB", "TRICKLINE_USER")
+_HANDED_ON = (
+    *("TRICKLINE_HOME", "TRICKLINE_DB", "TRICKLINE_USER"),
+    *("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_MODE"),
+)
+"""What the processes of a cluster learn from the environment here. W&B's key is not among it: Ray writes it down."""
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
+_engine: RayEngine | None = None
+"""Ray knows one connection a process: threads share it."""
 _users = 0
 
 
 @contextmanager
 def connected(address: str) -> Iterator[RayEngine]:
-    """The engine of a cluster.
+    """The engine of a cluster. Threads that are connected at the same time get the same one.
 
     Args:
         address: ``auto``, or host and port of its head. This machine has to be one of its nodes.
@@ -52,7 +60,7 @@ def connected(address: str) -> Iterator[RayEngine]:
     Raises:
         UserError: Ray is not installed, or no cluster answers there.
     """
-    global _users
+    global _engine, _users
     try:
         import ray
     except ImportError as error:
@@ -72,28 +80,43 @@ def connected(address: str) -> Iterator[RayEngine]:
                 ) from error
             if _hosts() > 1 and not os.environ.get("TRICKLINE_DB", "").startswith("postgresql"):
                 log.warning("SQLite works on one machine only: let TRICKLINE_DB name a PostgreSQL for several.")
+        engine = _engine = _engine or RayEngine()
         _users += 1
     try:
-        yield RayEngine()
+        yield engine
     finally:
         with _lock:
             _users -= 1
             if not _users:
+                _engine = None
                 ray.shutdown()
+
+
+def slots_now() -> int:
+    """The slots of the cluster that this process is connected to, as last seen; 0 if it is connected to none."""
+    engine = _engine
+    return max(1, engine.cores) if engine else 0
 
 
 class RayEngine:
     """The machines of a cluster; see :func:`connected`."""
 
     def __init__(self) -> None:
+        self.cores = 0
+        """Of the machines that were there when they were last counted."""
+        self._counted_at = -math.inf
         self._somebody = True
+        self._board = _board()
 
     @property
     def slots(self) -> int:
-        """The cores of the machines that are there now."""
+        """The cores of the machines that are there, counted at most once a second."""
         import ray
 
-        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+        now = time.monotonic()
+        if now - self._counted_at >= _REPORT_S:
+            self._counted_at, self.cores = now, int(ray.cluster_resources().get("CPU", 0))
+        return max(1, self.cores)
 
     def run(
         self,
@@ -105,9 +128,9 @@ class RayEngine:
         """See :meth:`core.engine.Engine.run`."""
         import ray
 
-        waiting = Waiting(works)
+        waiting = Waiting(works, more)
         running: dict[Any, tuple[Work, int]] = {}
-        board = _board()
+        run, board = secrets.token_hex(8), self._board
         begin = ray.remote(_begin)
         cards = ray.cluster_resources().get("GPU", 0) > 0
         told_at = 0.0
@@ -117,15 +140,18 @@ class RayEngine:
                     raise Cancelled
                 while len(running) < _AHEAD * self.slots and (next_one := waiting.take()):
                     work, attempt = next_one
+                    if work.unwanted and work.unwanted():
+                        yield waiting.end(work, DROPPED, attempt)
+                        continue
                     placed = begin.options(num_cpus=work.cpus, num_gpus=work.gpus if cards else 0, max_retries=0)
                     pickled = pickle.dumps((work.function, work.arguments))
-                    running[placed.remote(work.id, pickled, _environment(work), board)] = work, attempt
+                    running[placed.remote(pickled, _environment(work), board, run, work.id)] = work, attempt
                 ready = _ready(list(running))
                 if time.monotonic() - told_at >= _REPORT_S:
                     told_at = time.monotonic()
                     self._say_if_nobody_is_there()
                     if progress:
-                        _tell(progress, ray.get(board.read.remote()), running)
+                        _tell(progress, ray.get(board.read.remote(run)), running)
                 for ref in ready:
                     work, attempt = running.pop(ref)
                     outcome = _outcome(ref, work, attempt)
@@ -134,24 +160,19 @@ class RayEngine:
                     elif outcome[0] == "away":
                         waiting.after_pause(work, attempt, outcome[1])
                     else:
-                        done = ended(work, outcome, attempt)
-                        waiting.add(more(done) if more else ())
-                        yield done
+                        yield waiting.end(work, outcome, attempt)
         except ray.exceptions.RayError as error:
             reason = str(error).partition("\n")[0]
             raise UserError(
                 f"The cluster is gone ({reason}): begin again once it is back; what was done stays."
             ) from error
         finally:
-            _stop(board, list(running))
+            _stop(board, run, list(running))
 
     def _say_if_nobody_is_there(self) -> None:
-        import ray
-
-        there = ray.cluster_resources().get("CPU", 0) >= 1
-        if self._somebody and not there:
+        somebody, self._somebody = self._somebody, self.cores >= 1
+        if somebody and not self._somebody:
             log.warning("No machine of the cluster is there: Trickline waits for one.")
-        self._somebody = there
 
 
 def _ready(running: list[Any]) -> list[Any]:
@@ -171,57 +192,61 @@ def _tell(progress: Progress, said: dict[str, tuple[str, float]], running: dict[
             progress(work, *said[work.id])
 
 
-def _stop(board: Any, running: list[Any]) -> None:
-    """End what still runs, asking first; the cluster may be gone."""
+def _stop(board: Any, run: str, running: list[Any]) -> None:
+    """End what still runs of a run, asking first; the cluster may be gone."""
     import ray
 
     with suppress(ray.exceptions.RayError):
         if running:
-            ray.get(board.stop.remote(), timeout=_ANSWER_S)
+            ray.get(board.stop.remote(run), timeout=_ANSWER_S)
             _, running = ray.wait(running, num_returns=len(running), timeout=_STOP_S)
     with suppress(ray.exceptions.RayError):
         for ref in running:
             ray.cancel(ref, force=True)
-        ray.kill(board)
+        board.forget.remote(run)
 
 
 class Board:
-    """What the pieces of work say of themselves, and whether they are to stop."""
+    """What the pieces of work of each run say of themselves, and whether they are to stop."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[str, float]] = {}
-        self._stopped = False
+        self._said: defaultdict[str, dict[str, tuple[str, float]]] = defaultdict(dict)
+        self._stopped: set[str] = set()
 
-    def say(self, work_id: str, step: str, fraction: float) -> None:
+    def say(self, run: str, work_id: str, step: str, fraction: float) -> None:
         """How far a piece is."""
-        self._said[work_id] = step, fraction
+        self._said[run][work_id] = step, fraction
 
-    def read(self) -> dict[str, tuple[str, float]]:
+    def read(self, run: str) -> dict[str, tuple[str, float]]:
         """What was said since the last reading."""
-        said, self._said = self._said, {}
-        return said
+        return self._said.pop(run, {})
 
-    def stop(self) -> None:
-        """Let all stop."""
-        self._stopped = True
+    def stop(self, run: str) -> None:
+        """Let all pieces of a run stop."""
+        self._stopped.add(run)
 
-    def stopped(self) -> bool:
+    def stopped(self, run: str) -> bool:
         """Whether to stop."""
-        return self._stopped
+        return run in self._stopped
+
+    def forget(self, run: str) -> None:
+        """A run is over."""
+        self._said.pop(run, None)
+        self._stopped.discard(run)
 
 
 class _Report:
     """See :class:`core.tasks.Report`."""
 
-    def __init__(self, work_id: str, board: Any) -> None:
-        self._work_id, self._board = work_id, board
+    def __init__(self, board: Any, run: str, work_id: str) -> None:
+        self._board, self._run, self._work_id = board, run, work_id
         self._step, self._said_at, self._asked_at, self._stopped = "", 0.0, time.monotonic(), False
 
     def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
         now = time.monotonic()
         if step != self._step or now - self._said_at >= _REPORT_S:
             self._step, self._said_at = step, now
-            self._board.say.remote(self._work_id, step, fraction)
+            self._board.say.remote(self._run, self._work_id, step, fraction)
 
     def cancelled(self) -> bool:
         import ray
@@ -229,15 +254,15 @@ class _Report:
         now = time.monotonic()
         if now - self._asked_at >= _REPORT_S:
             self._asked_at = now
-            self._stopped = bool(ray.get(self._board.stopped.remote()))
+            self._stopped = bool(ray.get(self._board.stopped.remote(self._run)))
         return self._stopped
 
 
-def _begin(work_id: str, pickled: bytes, environment: dict[str, str], board: Any) -> Outcome:
+def _begin(pickled: bytes, environment: dict[str, str], board: Any, run: str, work_id: str) -> Outcome:
     """Runs on the cluster. What looks at the environment is imported by the unpickling, after it is told here."""
     os.environ.update(environment)
     function, arguments = pickle.loads(pickled)
-    return perform(function, arguments, _Report(work_id, board))
+    return perform(function, arguments, _Report(board, run, work_id))
 
 
 def _outcome(ref: Any, work: Work, attempt: int) -> Outcome | None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
 from core.cores import VARIABLE, cores, free_memory
-from core.engine import CRASHED, CRASHES, Cancel, Done, More, Outcome, Progress, Work, ended, perform
+from core.engine import CRASHED, CRASHES, DROPPED, Cancel, Done, More, Outcome, Progress, Work, perform
 from core.engine.waiting import Waiting
 from core.errors import Cancelled
 
@@ -53,7 +53,7 @@ class LocalEngine:
         cancelled: Cancel | None = None,
     ) -> Iterator[Done]:
         """See :meth:`core.engine.Engine.run`."""
-        waiting = Waiting(works)
+        waiting = Waiting(works, more)
         idle: list[_Hand] = []
         busy: dict[Connection, _Hand] = {}
         try:
@@ -61,10 +61,14 @@ class LocalEngine:
                 if cancelled and cancelled():
                     raise Cancelled
                 while len(busy) < self.slots and (next_one := waiting.take()):
+                    work, attempt = next_one
+                    if work.unwanted and work.unwanted():
+                        yield waiting.end(work, DROPPED, attempt)
+                        continue
                     hand = idle.pop() if idle else _Hand(max(1, cores() // self.slots))
-                    hand.begin(*next_one)
+                    hand.begin(work, attempt)
                     busy[hand.pipe] = hand
-                if not busy:
+                if not busy and waiting:
                     time.sleep(_POLL_S)
                 for pipe in wait(list(busy), _POLL_S):
                     assert isinstance(pipe, Connection)
@@ -81,9 +85,7 @@ class LocalEngine:
                     if outcome[0] == "away":
                         waiting.after_pause(hand.work, hand.attempt, outcome[1])
                         continue
-                    done = ended(hand.work, outcome, hand.attempt)
-                    waiting.add(more(done) if more else ())
-                    yield done
+                    yield waiting.end(hand.work, outcome, hand.attempt)
         finally:
             for hand in (*idle, *busy.values()):
                 hand.tell_to_end()

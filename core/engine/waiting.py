@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
-from core.engine import Work
+from core.engine import Done, More, Outcome, Work, ended
 
 _PAUSE_S = 5.0
 """Between two attempts to reach records that are away."""
@@ -16,10 +16,15 @@ log = logging.getLogger(__name__)
 
 
 class Waiting:
-    """Works in their order, each with the number of its attempt."""
+    """Works in their order, each with the number of its attempt.
 
-    def __init__(self, works: Iterable[Work]) -> None:
+    Args:
+        more: as of :meth:`core.engine.Engine.run`.
+    """
+
+    def __init__(self, works: Iterable[Work], more: More | None = None) -> None:
         self._works = deque((work, 1) for work in works)
+        self._more = more
         self._paused_until = 0.0
         self._told = ""
 
@@ -32,9 +37,15 @@ class Waiting:
             return None
         return self._works.popleft()
 
-    def add(self, works: Iterable[Work]) -> None:
-        """More, after all others."""
-        self._works.extend((work, 1) for work in works)
+    def end(self, work: Work, outcome: Outcome, attempt: int) -> Done:
+        """One has ended; what follows from that comes after all others.
+
+        Raises:
+            Cancelled: it was told to stop.
+        """
+        done = ended(work, outcome, attempt)
+        self._works.extend((following, 1) for following in (self._more(done) if self._more else ()))
+        return done
 
     def again(self, work: Work, attempt: int) -> None:
         """One that died, before all others."""

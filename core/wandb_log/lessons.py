@@ -29,7 +29,7 @@ from core.lessons import Example
 from core.metrics import METRIC_COLUMNS, MOTION_COLUMNS, PATH_COLUMNS, REASONS
 from core.settings import FeatureSet, Settings
 from core.validate import Labelled
-from core.wandb_log.service import api, faults, mode, project, read_dotenv, unreachable
+from core.wandb_log.service import api, download, faults, files_of, mode, project, read_dotenv, unreachable
 
 if TYPE_CHECKING:
     from core.pipeline import Look
@@ -47,7 +47,12 @@ _LONGEST = 10_000_000
 """Frames: almost four days."""
 _RUNS = 20
 """So many of the newest runs of a name are looked at."""
-_BROKEN = (ValidationError, ValueError, OSError, KeyError, TypeError)
+_WIDEST = 200
+"""Columns."""
+_BROKEN = (
+    ValidationError, ValueError, OSError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError,
+    RuntimeError,
+)  # fmt: skip
 """What pydantic, pandas and pyarrow raise over files that are none of these."""
 
 
@@ -137,9 +142,8 @@ def find_metrics(name: str) -> MetricsRun:
     folder = Path(os.environ.get("WANDB_DIR") or ".") / "wandb"
     for run in sorted(folder.glob("*run-*-*"), key=lambda run: run.name.split("run-")[-1], reverse=True):
         found = [about.parent for about in sorted(run.glob(f"files/{NAME}/*/{_ABOUT}"))]
-        read = [_read(video) for video in found]
-        if read and (read[0][0].run == name or run.name.endswith(f"-{name}")):
-            return _metrics_run(name, read, [])
+        if found and (run.name.endswith(f"-{name}") or _run_of(found[0]) == name):
+            return _metrics_run(name, [_read(video) for video in found], [])
     raise UserError(f"No offline run called {name} in {folder} logged movement metrics: check the name.")
 
 
@@ -167,13 +171,24 @@ def _from_api(name: str) -> MetricsRun:
     raise UserError(f"No run called {name} in {where} logged movement metrics with --wandb: check the name.")
 
 
+def _run_of(folder: Path) -> str | None:
+    """Name of the run that logged it; None of one that was killed meanwhile, which is no reason to find no other."""
+    try:
+        return About.model_validate_json((folder / _ABOUT).read_bytes()).run
+    except _BROKEN:
+        return None
+
+
 def _fetched(artifact: Any, names: Sequence[str], read: Callable[[Path], tuple[About, Labelled]]) -> Any:
     if artifact.size > _LARGEST:
         raise UserError(f"{artifact.name} has {artifact.size / 1e9:.1f} GB, which no signals have: choose another run.")
     folder = Path(tempfile.mkdtemp())
     try:
         for name in names:
-            artifact.get_entry(name).download(root=str(folder), skip_cache=True)
+            entry = files_of(artifact)[name]
+            if entry.ref is not None:
+                raise UserError(f"{artifact.name} leads to another place, which is not followed: choose another run.")
+            download(artifact, entry, folder)
         return read(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -189,7 +204,7 @@ def _read(folder: Path) -> tuple[About, Labelled]:
     """Files that came from elsewhere are believed nothing."""
     try:
         about = About.model_validate_json((folder / _ABOUT).read_bytes())
-        table, pts_s = pd.read_parquet(folder / _SIGNALS), pd.read_parquet(folder / _TIMES)["pts_s"].to_numpy()
+        table, pts_s = _parquet(folder / _SIGNALS), _parquet(folder / _TIMES)["pts_s"].to_numpy()
         _check(about, table, pts_s)
         marked = [make_interval(**label.model_dump()) for label in about.labels or ()]
         if any(label.end_frame >= about.n_frames for label in marked):
@@ -199,6 +214,16 @@ def _read(folder: Path) -> tuple[About, Labelled]:
             error
         )
     return about, Labelled(Example(table, marked, about.n_frames, about.video), pts_s)
+
+
+def _parquet(file: Path) -> pd.DataFrame:
+    """A table of a size that it may have: a few bytes of Parquet can say billions of rows."""
+    from pyarrow.parquet import read_metadata
+
+    said = read_metadata(file)
+    if said.num_rows > _LONGEST or said.num_columns > _WIDEST:
+        raise ValueError("no signals of a video")
+    return pd.read_parquet(file)
 
 
 def others_table(folder: Path, run: str) -> tuple[About, Labelled]:
@@ -212,7 +237,7 @@ def others_table(folder: Path, run: str) -> tuple[About, Labelled]:
         kept = json.loads((folder / OTHERS_FILE).read_bytes())
         said = pd.DataFrame(kept["data"], columns=kept["columns"]).drop_duplicates("frame").sort_values("frame")
         numbers = pd.to_numeric(said["frame"]).to_numpy(np.float64)
-        if not ((numbers >= 0) & (numbers < _LONGEST)).all():
+        if not ((numbers >= 0) & (numbers < _LONGEST) & (numbers == np.floor(numbers))).all():
             raise ValueError("no numbers of frames")
         frame = numbers.astype(np.int64)
         fps, n_frames = float(said["fps"].iloc[0]), int(frame[-1]) + 1

@@ -9,6 +9,8 @@ sends.
 from __future__ import annotations
 
 import logging
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.intervals import Interval
 from core.wandb_log import lessons, tables
-from core.wandb_log.service import abandon, begin, faults, read_dotenv, reason
+from core.wandb_log.service import abandon, begin, end, faults, note_silence, read_dotenv, reason
 
 if TYPE_CHECKING:
     from core.export import Export
@@ -32,8 +34,13 @@ MODEL, MODEL_TYPE, MODEL_FILE = "skate_trick_classifier", "model", "trick_classi
 HIGHLIGHTS, HIGHLIGHTS_TYPE = "skate_highlights", "video_collection"
 REGISTRY = f"wandb-registry-model/{MODEL}"
 """Where the model is linked: W&B's own registry of models."""
-_WAIT_S = 120
+_WAIT_S = 60
 """Until W&B has taken an artifact that holds no footage, seconds."""
+_FINISH_S = 120.0
+"""To send what is left at the end, seconds, unless ``WANDB_FINISH_TIMEOUT`` says so; on top comes what the files take
+at :data:`_SLOWEST`."""
+_SLOWEST = 500_000
+"""Bytes a second: a network that does not manage this is taken for one that hangs."""
 
 
 @contextmanager
@@ -77,6 +84,8 @@ class RunLog:
         self._upload = upload
         self._warn = warn
         self._inputs: list[str] = []
+        self._uploading: list[Any] = []
+        self._bytes = 0
         self._told = ""
 
     @property
@@ -92,14 +101,15 @@ class RunLog:
                 return
             artifact = self._artifact(FOOTAGE, FOOTAGE_TYPE, {"bytes": video.stat().st_size})
             if self._upload:
-                artifact.add_file(str(video), name=video.name, policy="immutable")  # else it is copied first
+                self._add(artifact, video)
             else:
                 artifact.add_reference(video.resolve().as_uri(), name=video.name)
             run.log_artifact(artifact)
-            if run.offline:
+            if run.offline or self._upload:  # gigabytes are sent beside the work
                 self._note(f"{FOOTAGE}:{artifact.digest}")
+                self._uploading += [artifact] if not run.offline else []
                 return
-            artifact.wait(None if self._upload else _WAIT_S)
+            artifact.wait(_WAIT_S)
             run.use_artifact(artifact)
             self._note(artifact.qualified_name)
 
@@ -123,6 +133,8 @@ class RunLog:
         with self._trying("the movement metrics") as run:
             if not run:
                 return
+            rate = float(seen.video.info.average_rate)
+            run.config.update({"video_fps": rate, "effective_fps": rate / seen.stride}, allow_val_change=True)
             run.log(tables.counters(seen))
             metrics = tables.movement_metrics(seen)
             run.log({"movement_metrics": metrics, "ratio_plot": tables.ratio_plot(seen)})
@@ -132,7 +144,7 @@ class RunLog:
             files = lessons.write(folder, run.name or run.id, seen, truth)
             artifact = self._artifact(lessons.NAME, lessons.NAME, {"video": seen.video.path.stem})
             for file in files:
-                artifact.add_file(str(file), name=file.name, policy="immutable")
+                self._add(artifact, file)
             run.log_artifact(artifact)
 
     def labels(self, labelled: Sequence[Labelled]) -> None:
@@ -141,13 +153,21 @@ class RunLog:
             if run:
                 run.log({"label_intervals": tables.label_intervals(labelled)})
 
+    def threshold(self, value: float) -> None:
+        """The probability from which on it was a trick, 0 to 1, as ``inference/threshold``."""
+        with self._trying("the threshold") as run:
+            if run:
+                run.log({"inference/threshold": value})
+
     def training(self, trained: Trained, labelled: Sequence[Labelled]) -> None:
         """What was learnt from (``data/*``) and how good the detector is on what it had not seen (``frame/*``,
         ``event_*``); the table ``validation`` has all detectors that were compared."""
         with self._trying("the training") as run:
             if not run:
                 return
-            run.config.update({"default_threshold": trained.detector.events.default_threshold}, allow_val_change=True)
+            events = trained.detector.events
+            found = {**events.model_dump(), "threshold": events.default_threshold}
+            run.config.update(found, allow_val_change=True)
             run.log(tables.training(trained, labelled))
             if trained.outcomes:
                 run.log({"validation": tables.validation(trained)})
@@ -188,7 +208,7 @@ class RunLog:
             }
             artifact = self._artifact(HIGHLIGHTS, HIGHLIGHTS_TYPE, {"video": exported.video.path.name})
             for name in clips:
-                artifact.add_file(str(exported.out / name), name=name, policy="immutable")
+                self._add(artifact, exported.out / name)
             run.log({"highlights": tables.highlights(clips)})
             run.log_artifact(artifact)
 
@@ -198,13 +218,20 @@ class RunLog:
             if not run:
                 return
             folder = Path(run.dir).parent
-            self._told = (
-                f"W&B: {run.name} is kept offline; send it with wandb sync {quote(str(folder))}"
-                if run.offline
-                else f"W&B: {run.name} at {run.url}"
-            )
-            run.finish(exit_code=int(failed))
+            self._told = f"W&B: {run.name} is kept offline; send it with wandb sync {quote(str(folder))}"
+            limit_s = _FINISH_S + self._bytes / _SLOWEST
+            for artifact in self._uploading:
+                artifact.wait(limit_s)
+                run.use_artifact(artifact)
+            end(run, int(failed), None if "WANDB_FINISH_TIMEOUT" in os.environ else limit_s)
+            if not run.offline:
+                self._told = f"W&B: {run.name} at {run.url}"
         self._run = None
+
+    def _add(self, artifact: Any, file: Path) -> None:
+        """A file as it is: W&B would copy it first."""
+        self._bytes += file.stat().st_size
+        artifact.add_file(str(file), name=file.name, policy="immutable")
 
     def _artifact(self, name: str, kind: str, metadata: Mapping[str, Any]) -> Any:
         import wandb
@@ -228,9 +255,11 @@ class RunLog:
         if self._run is None:
             yield None
             return
+        began = time.monotonic()
         try:
             yield self._run
         except faults() as error:
             self._warn(f"W&B did not take {what} ({reason(error)}): the work goes on without W&B.")
             lost, self._run = self._run, None
+            note_silence(error, began)
             abandon(lost)

@@ -100,6 +100,7 @@ def _numbers(outcome: Outcome) -> dict[str, float | int | None]:
 
     frames, found = outcome.frames.to_json(), outcome.events.by_tiou[TIOUS[0]]
     return {
+        "frame/accuracy": frames["accuracy"],
         "frame/precision": frames["precision"],
         "frame/recall": frames["recall"],
         "frame/f1": frames["f1"],

@@ -50,6 +50,7 @@ def run_logged(
         run.use([*used, *source])
         if not source:
             run.raw_footage(path)
+        run.threshold(config["threshold"])
         result = pipeline.run(path, workspace, settings, out, labels, model, progress, cancelled)
         video = result.look.video
         truth = pipeline.labels_for(labels, video) if labels else None
