@@ -72,7 +72,7 @@ class Trickline:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -103,6 +103,11 @@ class Looked:
     home: Path
     clips: Path
     ran: Ran
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, four at most: now and then each waits for a browser or another process."""
+    return min(4, len(os.sched_getaffinity(0)) + 1)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(page: str | None = None) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).run()
     if page:
         app.switch_page(f"pages/{page}").run()
     assert not app.exception
@@ -66,7 +66,7 @@ def test_the_session_stays_when_the_page_is_changed(studio_workspace: Workspace,
 
 
 def test_an_address_with_an_unknown_session_shows_the_newest(studio_workspace: Workspace) -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     app.query_params["session"] = "../../etc/passwd"
     app.run()
     assert not app.exception
@@ -87,11 +87,11 @@ def test_nothing_heavy_is_imported_to_show_a_page(studio_workspace: Workspace) -
     """Loading PyTorch takes longer than anything that the first page does."""
     script = (
         "import sys; from streamlit.testing.v1 import AppTest;"
-        f"app = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60).run();"
+        f"app = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=180).run();"
         "assert not app.exception, app.exception;"
         f"print(sorted(set({HEAVY!r}) & sys.modules.keys()))"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 

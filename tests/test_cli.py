@@ -225,7 +225,7 @@ def test_ctrl_c_stops_in_one_line(session: Session, trickline: Trickline) -> Non
             time.sleep(0.02)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (130, "")
     assert err == "trickline: stopped; what was finished is kept, run it again to carry on.\n"
     assert trickline.leftovers() == []

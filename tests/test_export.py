@@ -627,7 +627,7 @@ def test_ctrl_c_leaves_nothing_half_written(session: Session, trickline: Trickli
         while not clips.exists() or not list(clips.iterdir()):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (130, "")
     assert err == "trickline: stopped; what was finished is kept, run it again to carry on.\n"
     assert trickline.leftovers() == []

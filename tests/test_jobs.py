@@ -401,7 +401,7 @@ def test_a_second_worker_refuses(workspace: Workspace, monkeypatch: pytest.Monke
     wait_for(workspace, job, "running")
     environment = {**os.environ, "TRICKLINE_HOME": str(workspace.home)}
     command = [sys.executable, "-c", "from core.cli import main; main()", "worker", "--once"]
-    second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert (second.returncode, second.stdout) == (2, "")
     assert second.stderr.startswith(f"trickline: A worker runs already for {workspace.home}")
     assert second.stderr.count("\n") == 1
@@ -430,7 +430,7 @@ def test_trickline_worker_once(workspace: Workspace) -> None:
     job = jobs.submit(workspace, "process", {"session": "f00d"}, start=False)
     environment = {**os.environ, "TRICKLINE_HOME": str(workspace.home)}
     command = [sys.executable, "-c", "from core.cli import main; main()", "worker", "--once"]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert (ran.returncode, ran.stdout) == (0, "")
     assert [line.split(": ")[1] for line in ran.stderr.splitlines()] == [
         f"job {job.id} begins",

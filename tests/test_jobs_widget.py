@@ -89,7 +89,7 @@ def page(follow_id: str | None = None) -> AppTest:
             if follow_id:
                 follow(workspace, follow_id, "panel")
 
-    return AppTest.from_function(script, kwargs={"follow_id": follow_id}, default_timeout=20).run()
+    return AppTest.from_function(script, kwargs={"follow_id": follow_id}, default_timeout=180).run()
 
 
 def change(workspace: Workspace, job: Job, **values: Any) -> None:
@@ -183,7 +183,7 @@ def test_the_page_is_drawn_anew_once_when_its_job_ends(workspace: Workspace) -> 
             else:
                 job_chip(workspace, "mine")
 
-    app = AppTest.from_function(script, default_timeout=20).run()
+    app = AppTest.from_function(script, default_timeout=180).run()
     change(workspace, job, state="done", result={"events": 1})
     app.run()
     assert app.session_state["drawn"] == 3

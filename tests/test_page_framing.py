@@ -51,7 +51,7 @@ def keep(workspace: Workspace, **framing: Any) -> str:
 
 
 def page(options: str = "") -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=180)
     app.query_params["options"] = options
     return again(app)
 

@@ -35,7 +35,7 @@ def page() -> AppTest:
         with Workspace.open() as workspace:
             status(workspace)
 
-    app = AppTest.from_function(script, default_timeout=30).run()
+    app = AppTest.from_function(script, default_timeout=180).run()
     assert not app.exception
     return app
 

@@ -19,7 +19,7 @@ CSV = "start_frame,end_frame,label\n"
 
 
 def page(**state: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     for key, value in state.items():
         app.session_state[key] = value
     app.run()

@@ -34,7 +34,7 @@ CLASSES = ("kick*flip*", "ollie")
 
 
 def page(view: str = "", **state: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     if view:
         app.session_state["recognize_view_kept"] = view
     for key, value in state.items():

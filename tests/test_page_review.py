@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 
 
 def page(**state: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     for key, value in state.items():
         app.session_state[key] = value
     app.run()

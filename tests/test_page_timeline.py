@@ -19,7 +19,7 @@ PAGE = "pages/2_timeline.py"
 
 
 def opened(page: str = PAGE) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).run()
     app.switch_page(page).run()
     assert not app.exception
     return app

@@ -80,7 +80,7 @@ def train(workspace: Workspace, model: str = "logreg", name: str = "Ledge *v1*")
 
 
 def page(**state: Any) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     for key, value in state.items():
         app.session_state[key] = value
     app.run()

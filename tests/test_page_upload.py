@@ -60,7 +60,7 @@ def other(tmp_path: Path) -> Path:
 
 
 def opened() -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180).run()
     assert not app.exception
     return app
 
@@ -206,7 +206,7 @@ def test_labels_beside_a_video_are_taken_and_said(workspace: Workspace, film: Pa
     revision = workspace.labels(session.id)
     assert revision is not None
     assert revision.intervals == (Interval(3, 9, "ollie"),)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=180)
     app.session_state["sessions_told"] = st.session_state["sessions_told"]
     app.run()
     (toast,) = app.toast

@@ -347,7 +347,7 @@ def test_one_of_the_processes_that_share_a_training_goes_on_with_it(coloured: Cl
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert sorted(line for line in done.stdout.splitlines() if line.startswith("leads:")) == [

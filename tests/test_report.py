@@ -299,7 +299,7 @@ def test_ctrl_c_leaves_nothing(quick: tuple[object, ...], trickline: Trickline) 
         assert process.stdout
         assert any(line.startswith("split:") for line in process.stdout)  # the last line before the clips
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "Report written" not in err
     assert (trickline.folder / "report.html").read_text() == "the last one"

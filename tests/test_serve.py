@@ -223,7 +223,7 @@ def test_the_command_warns_when_others_can_reach_it_and_leaves_nothing(
             said = client.get(url.replace(host, "127.0.0.1") + "/health")
             assert (said.status_code, said.json()["recognizer"]) == (200, None)
         process.send_signal(ended)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (code, "")
     assert ("no login" in err) == warned
     assert "Traceback" not in err

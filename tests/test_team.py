@@ -212,7 +212,7 @@ def test_a_wrong_server_is_a_sentence_without_the_password(
     name = postgres_url.partition("@/")[2].partition("?")[0]
     url = wrong.format(user="trickline", password=PASSWORD, port=postgres.port, name=name)
     environment = {**os.environ, "TRICKLINE_HOME": str(tmp_path), "TRICKLINE_DB": f"postgresql+psycopg://{url}"}
-    ran = subprocess.run([*COMMAND, "doctor"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([*COMMAND, "doctor"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert (ran.returncode, ran.stderr.count("\n"), ran.stdout) == (2, 1, ""), ran.stderr
     assert PASSWORD not in ran.stderr
     assert re.search(told, ran.stderr), ran.stderr

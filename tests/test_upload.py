@@ -320,7 +320,7 @@ def _page() -> None:
 
 def test_a_page_gets_each_upload_once(ask: Client, video: bytes) -> None:
     """Whatever the browser sends again, and whatever it makes up."""
-    app = AppTest.from_function(_page, default_timeout=20).run()
+    app = AppTest.from_function(_page, default_timeout=180).run()
     assert not app.exception
     assert not app.text
     tokens = [re.sub(r'.*:"|".*', "", ask.upload(f"{name}.mp4", video).text) for name in ("first", "second")]
@@ -342,7 +342,7 @@ def told(app: AppTest, tokens: list[str], coming: list[str]) -> list[str]:
 
 def test_a_chapter_waits_for_those_that_are_on_their_way(ask: Client, tmp_path: Path) -> None:
     """In whatever order they come, and until they failed; nothing else waits."""
-    app = AppTest.from_function(_page, default_timeout=20).run()
+    app = AppTest.from_function(_page, default_timeout=180).run()
     tokens = {
         name: re.sub(
             r'.*:"|".*', "", ask.upload(f"{name}.MP4", write_video(tmp_path / "v.mp4", shade=shade).read_bytes()).text
@@ -361,7 +361,7 @@ def test_a_chapter_waits_for_those_that_are_on_their_way(ask: Client, tmp_path: 
 def test_what_waited_for_nobody_is_anybodys_the_next_day(ask: Client, home: Path, video: bytes) -> None:
     """The browser was closed before a page took it."""
     ask.upload("GX010042.MP4", video)
-    app = AppTest.from_function(_page, default_timeout=20).run()
+    app = AppTest.from_function(_page, default_timeout=180).run()
     assert not app.text
     (note,) = (home / "arrived").iterdir()
     yesterday = time.time() - 90_000

@@ -48,7 +48,7 @@ def workspace(server: Studio) -> Iterator[Workspace]:
 def user(browser: Browser) -> Iterator[BrowserContext]:
     """One for all tests: his browser then need not fetch Streamlit's scripts each time."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
