@@ -29,7 +29,7 @@ from core.jobs import Job, jobs
 from core.labels.sidecars import sidecar
 from core.labels_beside import keep_beside, labels_beside
 from core.records import Session
-from core.uploaded import Uploads, remove_copies
+from core.uploaded import Uploads
 from core.video import Video
 from core.workspace import Workspace
 
@@ -150,7 +150,7 @@ def add_footage(
         if progress:
             progress(number / len(footage))
         if session := uploads.joined_before(chapters):
-            remove_copies(workspace, session)
+            uploads.let_go(session)
             outcome.known += [session.id] if session.id not in outcome.known else []
             if each:
                 each(session)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import stores
-from core.chapters import Names, chapter_groups, missing_chapters
+from core.chapters import Names, chapter_groups, missing_chapters, mixed_up
 from core.content import content_id, middle_digest
 from core.errors import UserError
 from core.footage_folder import entries_below, is_video, natural
@@ -90,7 +90,9 @@ def as_recordings(
     single, notes = _without_copies([path.absolute() for path in paths])
     groups = chapter_groups(single, names) if join else [(path,) for path in single]
     footage = [Footage(tuple(map(str, group))) for group in groups]
-    return footage, [*notes, *(missing_chapters(groups, names) if join else ())]
+    if join:
+        notes += [*mixed_up(groups, names), *missing_chapters(groups, names)]
+    return footage, notes
 
 
 def _videos_in(folder: Path, without: Sequence[Path], notes: list[str]) -> list[Path]:

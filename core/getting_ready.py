@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,14 @@ def get_ready_there(arguments: dict[str, Any], report: Report) -> dict[str, Any]
         return _find(video, session, workspace, report)
 
 
-def _results(ends: Iterator[Done]) -> Iterator[dict[str, Any]]:
-    """Of works that have to end well."""
-    for done in ends:
-        if done.error:
-            raise UserError(done.error)
-        yield done.result
+def _results(run: Generator[Done]) -> Generator[dict[str, Any]]:
+    """Of works that have to end well. Where one does not, the others are stopped before that is raised: the traceback
+    would keep the run alive, and the connection to the cluster would go first."""
+    with closing(run):
+        for done in run:
+            if done.error:
+                raise UserError(done.error)
+            yield done.result
 
 
 def _picture(video: Video, session: Session, workspace: Workspace, report: Report) -> None:

@@ -89,11 +89,15 @@ class KeptModels(KeptSessions):
 
     def _hand_in(self, models: Iterable[ModelRecord]) -> None:
         """Put the files that are here among the records."""
-        for model in models:
-            if model.path.is_file():
-                # Who lists the models wants the list, and the next listing tries again.
-                with suppress(UserError):
-                    file = _for_records(model.path)
+        # Who lists the models wants the list, and the next listing tries again. A file that cannot be read holds up no
+        # other; records that are locked are waited for once, and not for every model.
+        with suppress(UserError):
+            for model in models:
+                try:
+                    file = _for_records(model.path) if model.path.is_file() else None
+                except UserError:
+                    continue
+                if file:
                     with self.database.transaction() as db:
                         self.database.upsert(db, model_file_table, {"model_id": model.id}, file)
 

@@ -50,6 +50,9 @@ ATTEMPTS = 3
 _MOST = 64
 """Each job that is done on a cluster keeps a thread, which asks the database several times a second."""
 _STOP_S = 10.0
+_CLUSTER_STOP_S = 25.0
+"""More than the engine waits for what is to stop there: a job that is not put back counts as one that killed its
+worker."""
 _POLL_S = 0.1
 _NICE = 5
 _LOG_BYTES = 5 << 20
@@ -127,7 +130,12 @@ class _Shift:
             self._fill(queues, _waiting(self._workspace))
             consumers = [
                 opened.create_consumer(
-                    workers=1, periodic=False, max_delay=0.5, scheduler_interval=60, check_worker_health=False
+                    workers=1,
+                    periodic=False,
+                    max_delay=0.5,
+                    scheduler_interval=60,
+                    check_worker_health=False,
+                    shutdown_timeout=_STOP_S,
                 )
                 for opened, _ in queues.values()
             ]
@@ -140,12 +148,10 @@ class _Shift:
             for consumer in consumers:
                 consumer.stop_flag.set()
             for consumer in consumers:
-                # Idle, there is at most a job that came in this very moment.
-                consumer.shutdown_timeout = _STOP_S if self._stopping.is_set() else None
                 consumer.stop(graceful=True)
-            until = time.monotonic() + _STOP_S
+            until = time.monotonic() + _CLUSTER_STOP_S
             for thread in self._threads:
-                thread.join(max(0.0, until - time.monotonic()) if self._stopping.is_set() else None)
+                thread.join(max(0.0, until - time.monotonic()))
             threads = [*self._threads, *(thread for consumer in consumers for _, thread in consumer.worker_threads)]
             return not any(thread.is_alive() for thread in threads)
 
@@ -155,12 +161,20 @@ class _Shift:
             waiting = self._look(queues)
             if waiting or self._busy:  # in this order: a job is busy before it is not waiting
                 quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since >= idle_s:
+            elif time.monotonic() - quiet_since >= idle_s and self._close_if_idle():
                 return
             self._beat()
             if not _is_at(lock, lock_path(self._workspace)):
                 log.warning("the workspace %s was moved or removed: its worker ends", self._workspace.home)
                 self._stopping.set()
+
+    def _close_if_idle(self) -> bool:
+        """Take no more jobs, unless one has come in this very moment: to wait for it, maybe for hours, would hold up
+        all that are asked for meanwhile."""
+        with self._taking:
+            if not self._busy:
+                self._closed.set()
+            return self._closed.is_set()
 
     def _beat(self) -> None:
         """Let the others know that this worker lives, and of what it does as soon as that changes."""

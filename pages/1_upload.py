@@ -31,7 +31,7 @@ from pages.widgets.sessions import (
     save_pose,
     tell,
 )
-from pages.widgets.upload import uploader
+from pages.widgets.upload import take, uploader
 
 _SAMPLE = "upload_sample"
 _SAID = "upload_said"
@@ -68,20 +68,23 @@ def save_knobs(session_id: str) -> None:
 
 
 def arrivals() -> bool:
-    """Draw the drop area and make sessions of what has arrived; whether anything has."""
+    """Draw the drop area and make sessions of what has arrived; whether there is anything new to be drawn."""
     arrived = uploader("footage")
     if not arrived:
         return False
     recordings = chapter_groups([video.path for video in arrived], {video.path: video.called for video in arrived})
-    if len(recordings) < len(arrived) or len(arrived) > FEW:  # chapters, or they came while another page was shown
-        add_in_background([video.path for video in arrived], names={str(video.path): video.name for video in arrived})
-        return True
+    names = {video.path: video.name for video in arrived}
     try:
-        added = add_uploads({video.path: video.name for video in arrived})
-    except UserError as error:
+        if len(recordings) < len(names) or len(arrived) > FEW:  # chapters, or they came while another page was shown
+            add_in_background(names, names={str(path): name for path, name in names.items()})
+        else:
+            added = add_uploads(names)
+            st.session_state[_SAID] = (added.failed, added.notes)
+    except UserError as error:  # the records are away; the browser asks again until they are back
         st.session_state[_SAID] = ([str(error)], [])
-    else:
-        st.session_state[_SAID] = (added.failed, added.notes)
+        return False
+    for video in arrived:
+        take(video)
     return True
 
 

@@ -18,8 +18,11 @@ from core.intervals import Interval
 from core.job_report import write_job
 from core.labels import LabelSet, write_labels
 from core.records import Session
+from core.upload_waiting import Uploaded, put
+from core.uploaded import remove_copies
 from core.video import Video
 from core.workspace import Workspace
+from pages.widgets import sessions
 from tests.test_chapters import H264, record
 from tests.test_video import BY_NAME, Film, run_ffmpeg, write_film
 
@@ -339,3 +342,72 @@ def test_what_was_sent_is_not_lost_when_its_joining_is_stopped(
         add_footage(workspace, list(map(Path, called)), cancelled=lambda: True, names=called)
     assert names(workspace) == {"GX010042", "GX020042", "clip 2"}
     assert all(path.startswith("footage") for path in left(workspace))
+
+
+@pytest.mark.parametrize("by", ["a page", "a job"])
+def test_a_copy_that_is_to_become_a_session_again_stays(
+    workspace: Workspace, gopro: list[Path], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Sent anew with more chapters of the recording, while an older session is added to, or removed."""
+    monkeypatch.setattr("pages.widgets.sessions.open_workspace", lambda: workspace)
+    add_sent(workspace, *gopro)
+    add_sent(workspace, gopro[0])  # known, and no copy is left
+    called = send(workspace, *gopro)
+    if by == "a page":
+        for path, name in called.items():
+            put(workspace.home, Uploaded(Path(path), name))
+    else:
+        jobs.submit(workspace, "add", {"sources": [*called, "third"], "names": called | {"third": ""}}, start=False)
+    assert add_footage(workspace, [Path(next(iter(called)))], names={next(iter(called)): "GX010042"}).known
+    sessions.remove(workspace.sessions()[0])
+    assert all(Path(path).exists() for path in called)
+    assert add_footage(workspace, list(map(Path, called)), names=called).sessions
+
+
+def test_a_single_upload_that_waits_for_its_second_chapter_outlives_its_session(
+    workspace: Workspace, gopro: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the note on chapters that came apart asks for: send all, and remove the first."""
+    monkeypatch.setattr("pages.widgets.sessions.open_workspace", lambda: workspace)
+    add_sent(workspace, gopro[0])
+    ((path, name),) = send(workspace, gopro[0]).items()
+    put(workspace.home, Uploaded(Path(path), name))
+    sessions.remove(workspace.sessions()[0])
+    assert Path(path).exists()
+    assert workspace.sessions() == []
+
+
+def test_a_session_that_is_removed_meanwhile_takes_no_copies_with_it(
+    workspace: Workspace, gopro: list[Path], card: Path
+) -> None:
+    """Hours may lie between the beginning of the work and its turn."""
+    add_sent(workspace, *gopro)
+    old = workspace.sessions()[0]
+    called = send(workspace, card / "clip 2.mp4", *gopro)
+
+    def removed(session: Session) -> None:
+        if session.name == "clip 2":
+            workspace.remove_session(old.id)
+            old.path.unlink()
+
+    add_footage(workspace, list(map(Path, called)), names=called, each=removed)
+    assert names(workspace) == {"clip 2", "GX010042"}
+    assert all(session.path.exists() for session in workspace.sessions())
+
+
+def test_what_others_wrote_into_the_records_deletes_nothing_else(workspace: Workspace, card: Path) -> None:
+    add_sent(workspace, card / "clip 2.mp4")
+    (session,) = workspace.sessions()
+    ((path, _),) = send(workspace, card / "clip 10.mp4").items()
+    bad = [["*", "a.mp4"], ["../footage/*", "b.mp4"], [session.id], 7, None, [7, 7]]
+    remove_copies(workspace, workspace.session_for(session.path, {"uploaded": bad}))
+    assert Path(path).exists()
+    assert add_sent(workspace, card / "GX010042.MP4").sessions
+
+
+def test_chapters_of_two_cameras_that_count_alike_are_not_mixed(workspace: Workspace, card: Path) -> None:
+    """Nobody could take them apart again: the copies of what is joined are deleted."""
+    second = record(replace(H264, turns=1), card.parent, ["GX010042", "GX020042"], ".MP4")
+    added = add_sent(workspace, card / "GX010042.MP4", second[0], second[1], card / "GX020042.MP4")
+    assert len(added.sessions) == 4
+    assert [note for note in added.notes if note.startswith("Two files are called GX010042.mp4")]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.chapters import chapter_groups, join_chapters, may_belong, missing_chapters, recording_of
+from core.chapters import chapter_groups, join_chapters, may_belong, missing_chapters, mixed_up, recording_of
 from core.errors import Cancelled, UserError
 from core.video import Video
 from tests.numbered import (
@@ -195,6 +195,22 @@ def test_files_that_cannot_be_read_are_alone(tmp_path: Path, film: Film) -> None
     (tmp_path / "DJI_0002.MP4").write_bytes(b"not a video")
     paths = [tmp_path / f"DJI_000{number}.MP4" for number in (1, 2, 3)]
     assert names(chapter_groups(paths)) == [["DJI_0001.MP4"], ["DJI_0002.MP4"], ["DJI_0003.MP4"]]
+
+
+def test_a_time_without_a_zone_upsets_nothing(film: Film) -> None:
+    """Cameras write UTC; other programs write what they like."""
+    paths = [film(f"e/CLIP_000{number}.flv", "10:00:00", codec="flv") for number in (1, 2)]
+    paths[1].write_bytes(paths[1].read_bytes().replace(b"10:00:00.000000Z", b"10:00:10.0000000"))
+    assert [len(group) for group in chapter_groups(paths)] == [2]
+
+
+def test_two_cameras_that_count_alike_are_told_apart_by_nobody(tmp_path: Path) -> None:
+    lying = {tmp_path / f"{content}.mp4": f"GX0{1 + content % 2}0042.MP4" for content in range(4)}
+    assert all(len(group) == 1 for group in chapter_groups(list(lying), lying))
+    (sentence,) = mixed_up([(path,) for path in lying], lying)
+    assert "one camera at a time" in sentence
+    alone = {path: called for path, called in lying.items() if called == "GX010042.MP4"}
+    assert mixed_up([(path,) for path in alone], alone) == []
 
 
 # joined

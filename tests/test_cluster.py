@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from core import jobs
 from core.batch import Ended, run_batch
 from core.engine import Work, open_engine
+from core.engine.cluster import _outcome
 from core.engine.local import LocalEngine
 from core.errors import Cancelled, UserError
 from core.gathering import gather
@@ -162,3 +164,14 @@ def test_no_cluster_is_said_in_a_sentence(trickline: Trickline, session: Session
         assert "No Ray cluster answers at" in trickline("run", session.video, "--cluster", nobody).sentence
     with pytest.raises(UserError, match="no address of a cluster"), open_engine("nonsense"):
         pass
+
+
+def test_a_machine_that_has_left_the_cluster_begins_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten attempts take seconds: each of ten thousand videos would fail, and for want of memory, as it was told."""
+
+    def gone(ref: object) -> None:
+        raise ray.exceptions.LocalRayletDiedError
+
+    monkeypatch.setattr(ray, "get", gone)
+    with pytest.raises(ray.exceptions.LocalRayletDiedError):
+        _outcome(object(), Work("1", engines.double), 1)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,6 +18,8 @@ from core.engine import CRASHED, CRASHES, DROPPED, Done, Engine, Work, open_engi
 from core.engine.local import LocalEngine
 from core.errors import Cancelled
 from tests import engines
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def done(engine: Engine, works: Iterable[Work]) -> dict[str, Done]:
@@ -90,10 +97,42 @@ def test_who_stops_listening_leaves_no_process(tmp_path: Path) -> None:
     # A page that is closed in the middle of a run throws the generator away.
     ends = LocalEngine(2).run([Work(str(number), engines.double, {"number": number}) for number in range(9)])
     next(ends)
-    ends.close()  # type: ignore[attr-defined]
+    ends.close()
     import multiprocessing
 
     assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_is_not_heard_by_a_process_that_starts(tmp_path: Path) -> None:
+    """It reaches the whole group; each of them would show where in its imports it was."""
+    program, begun = tmp_path / "program.py", tmp_path / "begun"
+    program.write_text(
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from core.engine import Work\n"
+        "from core.engine.local import LocalEngine\n"
+        "from tests import engines\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        list(LocalEngine(1).run([Work('1', engines.double, {'number': 1})]))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('stopped')\n"
+        "else:\n"
+        "    Path(sys.argv[1]).touch()\n"
+        "    time.sleep(1.0)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, program, begun],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        while not begun.exists() and process.poll() is None:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("stopped\n", "")
 
 
 def test_processes_are_kept_and_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

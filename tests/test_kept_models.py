@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,6 +108,21 @@ def test_a_file_that_cannot_be_handed_in_hides_no_model(ann: Workspace, tmp_path
     made.path.unlink()
     made.path.symlink_to("/proc/self/mem")  # a file that may be opened and not read
     assert [model.id for model in ann.models()] == [made.id]
+
+
+def test_locked_records_hold_up_a_list_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not once for every model that an older version has left in the folder."""
+    monkeypatch.delenv("TRICKLINE_DB", raising=False)
+    monkeypatch.setattr("core.database.LOCK_WAIT_S", 1)
+    with Workspace.open(tmp_path / "old") as old, closing(sqlite3.connect(tmp_path / "old" / "trickline.db")) as other:
+        for name in ("ledges", "rails", "gaps"):
+            old.add_model(BUNDLE, name, {})
+        other.execute("DELETE FROM model_files")
+        other.commit()
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert len(old.models()) == 3
+        assert time.monotonic() - began < 2
 
 
 def test_shared_records_name_no_file_outside_the_folder(ann: Workspace, bo: Workspace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,7 @@ class Failing:
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         waiting = list(works)
         while waiting:
             work = waiting.pop(0)

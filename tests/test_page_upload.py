@@ -22,11 +22,11 @@ from core.job_report import write_job
 from core.labels import LabelSet, write_labels
 from core.records import Session, job_table, session_table
 from core.standing import standings
+from core.upload_waiting import Uploaded, look, put
 from core.video import Video
 from core.workspace import Workspace
 from pages.widgets import sessions
 from pages.widgets.footage_browser import add_all, path_of, size_words
-from pages.widgets.upload_waiting import Uploaded
 from tests.conftest import ROOT
 from tests.test_video import BY_NAME, Film, write_film
 
@@ -292,6 +292,38 @@ def test_a_chapter_that_was_sent_later_is_told_to_stay_apart(
     (note,) = send(workspace, monkeypatch, {"GX020042": other}).info
     assert "GX020042.mp4 belongs to the same recording as GX010042.mp4" in note.value.replace("\\", "")
     assert [session.name for session in workspace.sessions()] == ["GX020042", "GX010042"]
+
+
+@pytest.mark.parametrize("called", [["line"], ["GX010042", "GX020042"]])
+def test_what_arrives_while_the_records_are_away_goes_on_waiting(
+    workspace: Workspace, film: Path, other: Path, monkeypatch: pytest.MonkeyPatch, called: list[str]
+) -> None:
+    """Whoever has sent 20 GB need not do so again."""
+
+    def away(*_: object, **__: object) -> None:
+        raise UserError("The records are away.")
+
+    waiting = []
+    for name, video in zip(called, (film, other), strict=False):
+        copy = workspace.home / "footage" / f"{content_id(video)}.mp4"
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(video, copy)
+        token = put(workspace.home, Uploaded(copy, name))
+        waiting.append(Uploaded(copy, name, token))
+    monkeypatch.setattr("pages.widgets.upload.uploader", lambda key: waiting)
+    with monkeypatch.context() as broken:
+        broken.setattr("pages.widgets.sessions.add_footage", away)
+        broken.setattr("core.jobs.submit", away)
+        assert "The records are away." in texts(opened())
+    assert all(_waits(workspace, one) for one in waiting)
+    monkeypatch.setattr("pages.widgets.upload.uploader", lambda key: [one for one in waiting if _waits(workspace, one)])
+    opened()
+    assert len(workspace.sessions()) + len(jobs.jobs(workspace)) == 1
+    assert not any(_waits(workspace, one) for one in waiting)
+
+
+def _waits(workspace: Workspace, one: Uploaded) -> bool:
+    return look(workspace.home, one.token) is not None
 
 
 def test_the_outcome_stays_until_it_is_dismissed(workspace: Workspace, folders: Path) -> None:

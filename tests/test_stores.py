@@ -252,6 +252,11 @@ def test_what_lies_in_a_folder_is_told_by_whole_names_and_whoever_logs_in() -> N
     assert not is_below("s3://park", "s3://park/clips")
 
 
+def test_a_slash_in_a_password_is_no_path() -> None:
+    assert without_login("sftp://ann:/secret@host/a@b.mp4") == "sftp://b.mp4"  # rather too little than a password
+    assert without_login("ftp://host:2121/day@park/a.mp4") == "ftp://host:2121/day@park/a.mp4"
+
+
 def sentence(call: object, *arguments: object) -> str:
     """What is told, which never holds the password in any form."""
     assert callable(call)
@@ -306,6 +311,7 @@ def test_everybody_may_read_and_not_write(remote: Remote, tmp_path: Path) -> Non
         ("ftp:///a.mp4", "names no server"),
         ("ftp://rider7:s3cr@host:99999/a.mp4", "check the server and its port"),
         ("ftp://[host/a.mp4", "check the server and its port"),
+        ("ftp://rider7:in/s3cr@host/a.mp4", "is no address that can be read"),
         ("s3://rider7:s3cr@park/a.mp4", "Keys do not belong into the address s3://park/a.mp4"),
     ],
 )

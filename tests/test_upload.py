@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.widgets import media, upload_route, upload_waiting
-from pages.widgets.upload_waiting import Uploaded
+from core import upload_waiting
+from core.upload_waiting import Uploaded
+from pages.widgets import media, upload_route
 from tests.media_server import Answer, Client, media_server, write_video
 
 LIMIT = "TRICKLINE_MAX_UPLOAD_GB"
@@ -54,7 +55,8 @@ def taken(answer: Answer) -> Uploaded:
     home = media.open_workspace().home
     video = upload_waiting.look(home, token[1])
     assert video
-    assert upload_waiting.take(home, token[1])
+    upload_waiting.take(home, token[1])
+    assert upload_waiting.look(home, token[1]) is None
     return video
 
 
@@ -312,10 +314,12 @@ def test_asking_first_says_whether_a_file_would_be_taken(ask: Client, home: Path
 def _page() -> None:
     import streamlit as st
 
-    from pages.widgets.upload import uploader
+    from pages.widgets.upload import take, uploader
 
     for video in uploader("footage"):
         st.text(f"{video.name} {video.path.suffix}")
+        if not st.session_state.get("broken"):
+            take(video)
 
 
 def test_a_page_gets_each_upload_once(ask: Client, video: bytes) -> None:
@@ -332,6 +336,21 @@ def test_a_page_gets_each_upload_once(ask: Client, video: bytes) -> None:
     app.session_state["footage"] = {}
     assert not app.run().text
     assert not app.exception
+
+
+def test_what_nothing_was_made_of_comes_again(ask: Client, video: bytes) -> None:
+    """The records were away, or the studio was killed at that moment: the browser is not told that it was taken."""
+    app = AppTest.from_function(_page, default_timeout=20)
+    app.session_state["broken"] = True
+    token = re.sub(r'.*:"|".*', "", ask.upload("line.mp4", video).text)
+    taken = []
+    for broken in (True, False, False):
+        app.session_state["broken"] = broken
+        app.session_state["footage"] = {"arrived": {"tokens": [token]}}
+        words = [text.value for text in app.run().text]
+        (area,) = app.get("bidi_component")
+        taken.append((words, token in area.proto.json.split('"held"')[0].split('"taken"')[1]))
+    assert taken == [(["line .mp4"], False), (["line .mp4"], False), ([], True)]
 
 
 def told(app: AppTest, tokens: list[str], coming: list[str]) -> list[str]:

@@ -10,8 +10,18 @@
 :mod:`core.chapters.joining` makes one file of them.
 """
 
-from core.chapters.finding import chapter_groups, may_belong, missing_chapters, recording_of
+from core.chapters.finding import chapter_groups, may_belong, may_go_on, missing_chapters, mixed_up, recording_of
 from core.chapters.joining import NotJoined, join_chapters
 from core.chapters.names import Names
 
-__all__ = ["Names", "NotJoined", "chapter_groups", "join_chapters", "may_belong", "missing_chapters", "recording_of"]
+__all__ = [
+    "Names",
+    "NotJoined",
+    "chapter_groups",
+    "join_chapters",
+    "may_belong",
+    "may_go_on",
+    "missing_chapters",
+    "mixed_up",
+    "recording_of",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,17 +24,21 @@ def chapter_groups(paths: Sequence[Path], names: Names | None = None) -> list[tu
     """Chapters of one recording together and in order, every path once, in the given order of the first ones.
 
     GoPro chapters of one folder follow each other by name; a missing one parts them, and :func:`missing_chapters` says
-    so. Others are joined only where their names differ by one in the last number (``DJI_0001``, ``DJI_0002``) and all
-    this holds: size, codec, rate and ending are equal, and the next one's creation time lies within 2 s of the end of
-    the one before (creation time and duration as the header says; a file without is alone). Only the headers of files
-    with such names are read; one that cannot be read is alone.
+    so; where two cameras have given the same name none is joined, as :func:`mixed_up` says. Others are joined only
+    where their names differ by one in the last number (``DJI_0001``, ``DJI_0002``) and all this holds: size, codec,
+    rate and ending are equal, and the next one's creation time lies within 2 s of the end of the one before (creation
+    time and duration as the header says; a file without is alone). Only the headers of files with such names are read;
+    one that cannot be read is alone.
 
     Args:
         names: what files were called that are called otherwise now.
     """
     paths = list(dict.fromkeys(paths))
     after: dict[Path, Path] = {}
-    for members in _by_series(paths, names).values():
+    mixed = _mixed(paths, names)
+    for series, members in _by_series(paths, names).items():
+        if series in mixed:
+            continue
         for number, (path, _) in members.items():
             if following := _following(members, number):
                 after[path] = following
@@ -64,15 +68,30 @@ def recording_of(path: Path, among: Iterable[Path], names: Names | None = None) 
     return tuple(members[number][0] for number in range(first, last + 1))
 
 
-def may_belong(path: Path, chapters: Sequence[Path], names: Names | None = None) -> bool:
-    """Whether ``path`` may be one more chapter of a recording, as far as its name tells.
+def may_go_on(
+    groups: Iterable[tuple[Path, ...]], others: Iterable[Path], names: Names | None = None
+) -> list[tuple[Path, ...]]:
+    """Those recordings of which one more chapter may be among ``others``, as far as names tell.
 
     Of a GoPro's recording each with its number may be; of others what comes just before or just after.
     """
-    name, first, last = (chapter_name(one, names) for one in (path, chapters[0], chapters[-1]))
-    if name is None or first is None or last is None or name.series != first.series:
-        return False
-    return name.by_name or name.number in (first.number - 1, last.number + 1)
+    numbers: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+    for other in others:
+        if name := chapter_name(other, names):
+            numbers[name.series].add(name.number)
+    found = []
+    for group in groups:
+        first, last = chapter_name(group[0], names), chapter_name(group[-1], names)
+        if first is None or last is None or first.series not in numbers:
+            continue
+        if first.by_name or numbers[first.series] & {first.number - 1, last.number + 1}:
+            found.append(group)
+    return found
+
+
+def may_belong(path: Path, chapters: Sequence[Path]) -> bool:
+    """Whether ``path`` may be one more chapter of a recording; as :func:`may_go_on`, for one of each."""
+    return bool(may_go_on([tuple(chapters)], [path]))
 
 
 def missing_chapters(groups: Iterable[tuple[Path, ...]], names: Names | None = None) -> list[str]:
@@ -101,9 +120,29 @@ def missing_chapters(groups: Iterable[tuple[Path, ...]], names: Names | None = N
     return sentences
 
 
+def mixed_up(groups: Iterable[tuple[Path, ...]], names: Names | None = None) -> list[str]:
+    """A sentence for every name of a GoPro that two files have of which chapters are among ``groups``."""
+    return [
+        f"Two files are called {path.name}, as where two cameras count alike, so that their names do not tell which "
+        "chapters belong together: they stay apart. To have them joined, add the files of one camera at a time."
+        for path in _mixed([path for group in groups for path in group], names).values()
+    ]
+
+
 def same_rate(one: Fraction, other: Fraction) -> bool:
     """Whether two average frame rates are those of one camera."""
     return abs(one / other - 1) < _SAME_RATE
+
+
+def _mixed(paths: Iterable[Path], names: Names | None) -> dict[tuple[str, ...], Path]:
+    """The recordings of a GoPro, by series, of which two files have one number and others another, and such a file."""
+    found: defaultdict[tuple[str, ...], dict[int, Path]] = defaultdict(dict)
+    twice: dict[tuple[str, ...], Path] = {}
+    for path in paths:
+        name = chapter_name(path, names)
+        if name and name.by_name and found[name.series].setdefault(name.number, path) != path:
+            twice.setdefault(name.series, path)
+    return {series: path for series, path in twice.items() if len(found[series]) > 1}
 
 
 def _by_series(
@@ -154,6 +193,8 @@ def _header(path: Path) -> tuple[str, int, int, Fraction, datetime, timedelta] |
             if stream is None or stream.codec_context is None or not stream.average_rate or not container.duration:
                 return None
             began = datetime.fromisoformat(container.metadata["creation_time"])
+            if began.tzinfo is None:  # as other programs than cameras write it
+                began = began.replace(tzinfo=UTC)
             lasts = timedelta(microseconds=container.duration)
             context = stream.codec_context
             return context.codec.canonical_name, context.width, context.height, stream.average_rate, began, lasts

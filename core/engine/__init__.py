@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -88,8 +88,9 @@ class Engine(Protocol):
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
-        """Do all works, in their order as far as there is room, and hand out each as it ends.
+    ) -> Generator[Done]:
+        """Do all works, in their order as far as there is room, and hand out each as it ends. What runs when it is
+        closed is told to stop.
 
         Args:
             more: asked at each end for works that follow.

@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -115,7 +115,8 @@ class RayEngine:
 
         now = time.monotonic()
         if now - self._counted_at >= _REPORT_S:
-            self._counted_at, self.cores = now, int(ray.cluster_resources().get("CPU", 0))
+            self.cores = int(ray.cluster_resources().get("CPU", 0))
+            self._counted_at = now  # not before: another thread would take the number for counted
         return max(1, self.cores)
 
     def run(
@@ -124,7 +125,7 @@ class RayEngine:
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         """See :meth:`core.engine.Engine.run`."""
         import ray
 
@@ -132,9 +133,9 @@ class RayEngine:
         running: dict[Any, tuple[Work, int]] = {}
         run, board = secrets.token_hex(8), self._board
         begin = ray.remote(_begin)
-        cards = ray.cluster_resources().get("GPU", 0) > 0
         told_at = 0.0
         try:
+            cards = ray.cluster_resources().get("GPU", 0) > 0
             while waiting or running:
                 if cancelled and cancelled():
                     raise Cancelled
@@ -266,13 +267,19 @@ def _begin(pickled: bytes, environment: dict[str, str], board: Any, run: str, wo
 
 
 def _outcome(ref: Any, work: Work, attempt: int) -> Outcome | None:
-    """What a piece of work said at its end; None if it died and has to begin again."""
+    """What a piece of work said at its end; None if it died and has to begin again.
+
+    Raises:
+        RayError: this machine is no longer part of the cluster.
+    """
     import ray
 
     try:
         outcome: Outcome = ray.get(ref)
     except ray.exceptions.RayTaskError as error:  # it could not even begin: that machine has another Trickline, or none
         return "fault", str(error)
+    except ray.exceptions.LocalRayletDiedError:  # that of this machine: nothing can begin again, wherever it would run
+        raise
     except ray.exceptions.RayError as error:
         log.warning("%s is begun again, for what did it went away: %s", work.id, str(error).partition("\n")[0])
         return ("failed", CRASHED) if attempt >= _DEATHS else None

@@ -12,8 +12,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from core.cores import VARIABLE, cores, free_memory
@@ -51,7 +52,7 @@ class LocalEngine:
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         """See :meth:`core.engine.Engine.run`."""
         waiting = Waiting(works, more)
         idle: list[_Hand] = []
@@ -103,7 +104,7 @@ class _Hand:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), name="trickline")
-        with _starting, _told_of(with_cores):
+        with _starting, _told_of(with_cores), _deaf():
             self._process.start()
         theirs.close()
         self.alive = True
@@ -158,6 +159,21 @@ def _told_of(with_cores: int) -> Iterator[None]:
             os.environ[VARIABLE] = before
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A process that starts meanwhile does not hear Ctrl-C, which reaches the whole group; the parent says what to do.
+    Ignoring it as the first thing there is too late: before that it imports the program that started it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it, which the first process does else, lets the signal in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Report:
     """See :class:`core.tasks.Report`."""
 
@@ -181,7 +197,7 @@ class _Report:
 
 def _serve(pipe: Connection) -> None:
     """The life of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says what to do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # see _deaf; also for the programs that are started here
     logging.basicConfig(level=logging.WARNING, format="trickline: %(message)s")
     with suppress(EOFError, OSError, Cancelled):
         while True:

@@ -30,6 +30,8 @@ WEB = {"http", "https"}
 RENAMING = {"file", *SERVERS}
 """Those that can give a file another name; with the others a file appears whole under its name."""
 
+_SLASH_IN_LOGIN = re.compile(r"[^/@:\[\]]*:(?!\d+/)[^/@]*/.*@")
+"""User and password, where that was written with a slash in it: what follows the colon is no port."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+(?=://|::)", re.IGNORECASE)
 
 
@@ -44,6 +46,8 @@ def is_url(text: str) -> bool:
 def without_login(url: str) -> str:
     """The address for a person's eyes: without user and password, and without what follows a ``?``."""
     scheme, _, rest = url.strip().partition("://")
+    if _SLASH_IN_LOGIN.match(rest):
+        rest = rest.rpartition("@")[2]
     host, slash, path = rest.partition("/")
     shown = f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
     return re.sub(r"[\x00-\x1f\x7f]", "_", shown)  # a sentence has one line
@@ -88,7 +92,8 @@ def parts_of(url: str) -> SplitResult:
         _ = parts.port  # looked at only now
     except ValueError:
         raise UserError(
-            f"{without_login(url)} is no address that can be read: check the server and its port."
+            f"{without_login(url)} is no address that can be read: check the server and its port, and write special "
+            "characters of a password as %40 and the like."
         ) from None
     return parts
 

@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.health import Finding, health
 from core.records import Session
 from core.settings import PoseSettings
-from core.uploaded import remove_copies, upload_folder, was_uploaded
+from core.uploaded import awaited, remove_copies, upload_folder, was_uploaded
 from core.video import Video
 from pages.widgets.footage import seen
 from pages.widgets.media import open_workspace
@@ -80,25 +80,27 @@ def rename(session_id: str, key: str) -> None:
 
 
 def remove(session: Session) -> None:
-    """Stop its jobs, forget it and all that was made of it; a video that was uploaded or joined goes too."""
+    """Stop its jobs, forget it and all that was made of it; a video that was uploaded or joined goes too, unless it was
+    sent anew and is to become a session again, by itself or as a chapter."""
     workspace = open_workspace()
     for job in jobs.jobs(workspace, session.id, active_only=True):
         jobs.cancel(workspace, job.id)
     workspace.remove_session(session.id)
     if is_uploaded(session) or is_joined(session):
-        session.path.unlink(missing_ok=True)
+        if session.path.name not in awaited(workspace):
+            session.path.unlink(missing_ok=True)
         remove_copies(workspace, session)
 
 
 def is_uploaded(session: Session) -> bool:
     """Whether its video lies in the workspace, because a browser sent it or the chapters that it was joined of."""
-    sent = session.path.is_relative_to(upload_folder(open_workspace()))
+    sent = session.path.parent == upload_folder(open_workspace())
     return sent or (is_joined(session) and was_uploaded(session))
 
 
 def is_joined(session: Session) -> bool:
     """Whether its video lies in the workspace, because it was joined of a camera's chapters."""
-    return session.path.is_relative_to((open_workspace().home / "joined").resolve())
+    return session.path.parent == (open_workspace().home / "joined").resolve()
 
 
 def pose_settings(session_id: str) -> PoseSettings:

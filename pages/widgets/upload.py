@@ -2,6 +2,7 @@
 
     >>> for video in uploader("footage"):                                    # doctest: +SKIP
     ...     workspace.session_for(video.path, name=video.name)
+    ...     take(video)
 
 Streamlit's own uploader would hold every file in memory twice; labels and other short files go through it all the same.
 """
@@ -13,11 +14,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.chapters import chapter_groups, may_belong
+from core import upload_waiting
+from core.chapters import chapter_groups, may_go_on
 from core.footage_folder import VIDEO_TYPES
-from pages.widgets import upload_waiting
+from core.upload_waiting import Uploaded
 from pages.widgets.media import PREFIX, open_workspace
-from pages.widgets.upload_waiting import Uploaded
 
 _FOLDER = Path(__file__).with_name("upload")
 
@@ -44,17 +45,17 @@ _drop_area = st.components.v2.component(
 
 
 def uploader(key: str) -> list[Uploaded]:
-    """Draw the drop area, and take what has arrived.
+    """Draw the drop area, and say what has arrived.
 
-    Uploads go on in the browser while pages change; what arrives meanwhile is taken when the area is drawn again. A
+    Uploads go on in the browser while pages change; what arrives meanwhile is told when the area is drawn again. A
     chapter waits while another one of its recording is on its way, so that all come together.
 
     Args:
         key: of the area; one for each place in the app.
 
     Returns:
-        Videos that were not returned before, most often none. Each is returned once: make it a session before anything
-        else is drawn, because Streamlit may break off a run wherever something is drawn.
+        Videos that nobody has taken, most often none. Make each a session and :func:`take` it then: until that it is
+        returned again, whatever breaks off a run, so that none is lost.
     """
     arrived = (st.session_state.get(key) or {}).get("arrived") or {}
     tokens, coming = (
@@ -72,21 +73,22 @@ def uploader(key: str) -> list[Uploaded]:
         "url": f"{PREFIX}/upload",
         "suffixes": sorted(VIDEO_TYPES),
         "queue": key,
-        "taken": [token for token in tokens if token not in held],
+        "taken": [token for token in tokens if token not in waiting],
         "held": held,
     }
     with st.container(key=f"{key}_area"):  # keeps its place in the page, or the area would be made anew
         _drop_area(key=key, data=data, on_arrived_change=lambda: None)
-    return [video for token, video in waiting.items() if token not in held and upload_waiting.take(home, token)]
+    return [video for token, video in waiting.items() if token not in held]
+
+
+def take(video: Uploaded) -> None:
+    """Something was made of what :func:`uploader` has returned: it is not returned again."""
+    upload_waiting.take(open_workspace().home, video.token)
 
 
 def _incomplete(videos: Collection[Uploaded], coming: Sequence[str]) -> set[Path]:
     """Where the chapters lie whose recording may have one more among the files called ``coming``."""
     others = [Path(name) for name in coming]
     names = {**{other: other.name for other in others}, **{video.path: video.called for video in videos}}
-    return {
-        path
-        for chapters in chapter_groups([video.path for video in videos], names)
-        if any(may_belong(other, chapters, names) for other in others)
-        for path in chapters
-    }
+    recordings = chapter_groups([video.path for video in videos], names)
+    return {path for chapters in may_go_on(recordings, others, names) for path in chapters}

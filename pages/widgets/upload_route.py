@@ -20,13 +20,13 @@ from anyio.to_thread import run_sync
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from core import upload_waiting
 from core.atomic import atomic_path, make_folder
 from core.content import content_id
 from core.errors import UserError
 from core.footage_folder import VIDEO_TYPES
+from core.upload_waiting import Uploaded
 from core.video import Video
-from pages.widgets import upload_waiting
-from pages.widgets.upload_waiting import Uploaded
 
 MAX_UPLOAD_GB = 200.0
 """Unless TRICKLINE_MAX_UPLOAD_GB says otherwise. A day of 4K footage is about this much."""

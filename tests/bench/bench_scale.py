@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ class _Counting:
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         for done in self._engine.run(works, more, progress, cancelled):
             self.spans += ", part " in done.work.id
             yield done
@@ -208,7 +208,7 @@ class _Stubbed:
         more: More | None = None,
         progress: Progress | None = None,
         cancelled: Cancel | None = None,
-    ) -> Iterator[Done]:
+    ) -> Generator[Done]:
         def wrapped(works: Iterable[Work]) -> Iterator[Work]:
             for work in works:
                 yield Work(work.id, _Blindly(work.function), work.arguments)

@@ -9,11 +9,12 @@ if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(__file__, routes=ROUTES, middleware=MIDDLEWARE)
 else:
     from pages.widgets.media import open_workspace
-    from pages.widgets.upload import uploader
+    from pages.widgets.upload import take, uploader
 
     def upload_page() -> None:
         for video in uploader("footage"):
             session = open_workspace().session_for(video.path, name=video.name)
+            take(video)
             st.session_state.setdefault("added", []).append(f"{session.name} ({session.path.parent.name})")
         st.text("\n".join(st.session_state.get("added", ["nothing added yet"])))
         st.button("Rerun")

@@ -30,6 +30,8 @@ class Uploaded:
     """In the workspace's folder ``footage``, named after its content."""
     name: str
     """What the user called the file, without its suffix: text to show, never part of a path."""
+    token: str = ""
+    """By which it waits; empty before it does."""
 
     @property
     def called(self) -> str:
@@ -66,16 +68,22 @@ def look(home: Path, token: str) -> Uploaded | None:
         told = json.loads(note.read_bytes())
     except FileNotFoundError:
         return None
-    return Uploaded(home / "footage" / told["file"], told["name"])
+    return Uploaded(home / "footage" / told["file"], told["name"], token)
 
 
-def take(home: Path, token: str) -> bool:
-    """Let an upload wait no longer; whether it did until now. Of two who take it at once one does."""
-    try:
-        _note(home, token).unlink()
-    except FileNotFoundError:
-        return False
-    return True
+def take(home: Path, token: str) -> None:
+    """Let an upload wait no longer, once it is a session or a job has it. Of two pages that make something of it at
+    once, as of one that :func:`left_behind` tells, the second finds it known."""
+    _note(home, token).unlink(missing_ok=True)
+
+
+def files(home: Path) -> set[str]:
+    """What the files are called that wait now."""
+    called = set()
+    for note in (home / "arrived").glob("*.json"):
+        with suppress(FileNotFoundError):  # a page took it
+            called.add(json.loads(note.read_bytes())["file"])
+    return called
 
 
 def left_behind(home: Path) -> list[str]:
