@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core import pipeline, thumbnails
+from core import sighting, thumbnails
 from core.chapters import NotJoined, join_chapters
 from core.content import content_id
 from core.database import DatabaseAway
@@ -94,7 +94,7 @@ def add_video(workspace: Workspace, path: Path, name: str | None = None, beside:
     known = bool(session.facts)
     if not known:
         video = video or Video.open(path)
-        session = workspace.session_for(path, pipeline.video_facts(video), name)
+        session = workspace.session_for(path, sighting.video_facts(video), name)
     if workspace.labels(session.id) is not None or sidecar(source) is None:
         return AddedVideo(session, known)
     try:

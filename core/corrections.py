@@ -27,12 +27,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core import pipeline
+from core import pipeline, sighting
 from core.errors import Cancelled, UserError
 from core.intervals import Interval, frame_mask, from_mask
-from core.pipeline import Look
 from core.records import Session
 from core.reviews import own_labels, reviews
+from core.sighting import Look
 from core.tricks import Review, matched, nested
 from core.validate import Labelled
 from core.workspace import Workspace
@@ -81,7 +81,7 @@ def labelled(workspace: Workspace, session: Session, look: Look) -> Labelled | N
     """A session as something to learn from, by the rules of this module; None where nothing is known.
 
     Args:
-        look: of :func:`core.pipeline.kept`.
+        look: of :func:`core.sighting.kept`.
 
     Raises:
         UserError: the session's model, which says what is found and undecided, is gone or damaged.
@@ -110,7 +110,7 @@ def lesson_of(workspace: Workspace, session: Session) -> Lesson:
         raise UserError(
             f"{session.name} has no labels to learn from: label its tricks or review what was found, or leave it out."
         )
-    seen = pipeline.kept(session, workspace, workspace.settings(session.id).guardrails)
+    seen = sighting.kept(session, workspace, workspace.settings(session.id).guardrails)
     if seen is None:
         raise UserError(f"{session.name} was not processed yet: find its tricks first, or leave it out.")
     video = labelled(workspace, session, seen)

@@ -25,8 +25,8 @@ from core.evaluate import TIOUS, bounds, overlaps
 from core.events import Sampled, Stretches, Weeding, weed
 from core.intervals import Event, Interval
 from core.metrics import REASON_WORDS
-from core.pipeline import Look
 from core.settings import EventSettings
+from core.sighting import Look
 from core.timecode import clock
 
 State = Literal["", "hit", "wrong", "missed"]

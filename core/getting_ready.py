@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core import pipeline, proxy, thumbnails
+from core import pipeline, proxy, sighting, thumbnails
 from core.engine import Done, Engine, Work
 from core.errors import UserError
 from core.ffmpeg import FFmpegError
@@ -42,7 +42,7 @@ def get_ready(workspace: Workspace, session_id: str, report: Report) -> dict[str
         Cancelled: ``report`` said so; what is finished is kept.
     """
     session = workspace.session(session_id)
-    video = pipeline.open_video(session.path, workspace)
+    video = sighting.open_video(session.path, workspace)
     _picture(video, session, workspace, report)
     return _find(video, session, workspace, report)
 
@@ -102,7 +102,7 @@ def get_ready_there(arguments: dict[str, Any], report: Report) -> dict[str, Any]
     """
     with Workspace.open(Path(arguments["home"])) as workspace:
         session = workspace.session(arguments["session"])
-        video = pipeline.open_video(session.path, workspace)
+        video = sighting.open_video(session.path, workspace)
         _picture(video, session, workspace, report)
         span_s = max(arguments["shortest_s"], video.info.duration_s / arguments["slots"])
         if video.info.duration_s > span_s:
@@ -152,7 +152,7 @@ def _find(video: Video, session: Session, workspace: Workspace, report: Report) 
     settings = workspace.settings(session.id)
     looking = _counting("looking", video, report)
     report.progress("looking", 0.0)
-    seen = pipeline.look(
+    seen = sighting.look(
         session.path, workspace, settings.pose, settings.guardrails, lambda _, done: looking(done), report.cancelled
     )
     report.progress("finding tricks", 0.0)

@@ -23,7 +23,7 @@ from core.thumbnails import keyframes
 from core.video import Picture, Video
 
 if TYPE_CHECKING:
-    from core.pipeline import Look
+    from core.sighting import Look
 
 Level = Literal["warning", "note", "good"]
 

@@ -20,7 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from core import pipeline, stores
+from core import pipeline, sighting, stores
 from core.atomic import atomic_path
 from core.chapters import NotJoined, join_chapters
 from core.clips import session_part
@@ -72,7 +72,7 @@ def _start(arguments: dict[str, Any], report: Report, copies: list[Path]) -> dic
     known = _known(arguments, content_id(path), str(path))
     if known:
         return known
-    if arguments["slots"] > 1 and pipeline.open_video(path, workspace).info.duration_s > 2 * settings.span_s:
+    if arguments["slots"] > 1 and sighting.open_video(path, workspace).info.duration_s > 2 * settings.span_s:
         parts = spans(path, workspace, settings.run.pose, settings.span_s)
         if len(parts) > 1:
             spanned = [[span.start, span.stop] for span in parts]
@@ -97,7 +97,7 @@ def finish(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
 def _finish(arguments: dict[str, Any], report: Report, copies: list[Path]) -> dict[str, Any]:
     workspace, path = _workspace(arguments["home"]), _local(arguments, report, copies)
     settings = BatchSettings.model_validate(arguments["settings"])
-    video = pipeline.open_video(path, workspace)
+    video = sighting.open_video(path, workspace)
     beside, notes = None, []
     if _sidecar(arguments):
         try:
@@ -192,7 +192,7 @@ def _source_name(arguments: dict[str, Any]) -> Path:
 
 def _nothing(video: Video) -> dict[str, Any]:
     """What a run says of a video in which nobody is."""
-    return {**pipeline.video_told(video), "events": [], "clips": []}
+    return {**sighting.video_told(video), "events": [], "clips": []}
 
 
 def _sidecar(arguments: dict[str, Any]) -> Path | None:

@@ -4,7 +4,7 @@
 ...          for span in spans(path, workspace, pose, span_s=300.0)]
 >>> with open_engine("auto") as engine:                                      # doctest: +SKIP
 ...     ends = list(engine.run(works))
->>> seen = pipeline.look(path, workspace, pose)                              # doctest: +SKIP
+>>> seen = sighting.look(path, workspace, pose)                              # doctest: +SKIP
 
 A span is a run of the parts that a look consists of (:mod:`core.pose.extract`). Each part starts anew what goes from
 frame to frame, whoever looks at it, so that nothing differs at the seams; a span begins by decoding from the keyframe
@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core import pipeline
+from core import sighting
 from core.engine import Work
 from core.pose.extract import PART_FRAMES
 from core.settings import PoseSettings
@@ -30,12 +30,12 @@ def spans(path: Path, workspace: Workspace, pose: PoseSettings, span_s: float) -
     Raises:
         UserError: the video or the backend cannot be used.
     """
-    video = pipeline.open_video(path, workspace)
+    video = sighting.open_video(path, workspace)
     part_s = video.info.duration_s * PART_FRAMES * pose.sample_stride / video.n_frames
     each = max(1, round(span_s / part_s))
     return [
         range(begin, min(begin + each, missing.stop))
-        for missing in pipeline.parts_to_look_at(path, workspace, pose)
+        for missing in sighting.parts_to_look_at(path, workspace, pose)
         for begin in range(missing.start, missing.stop, each)
     ]
 
@@ -59,5 +59,5 @@ def look_at_span(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Look at some parts of a video, in any process; see :func:`span_work`."""
     pose, span = PoseSettings.model_validate(arguments["pose"]), range(*arguments["parts"])
     with Workspace.open(Path(arguments["home"])) as workspace:
-        pipeline.look_at_parts(Path(arguments["path"]), workspace, pose, span, report.progress, report.cancelled)
+        sighting.look_at_parts(Path(arguments["path"]), workspace, pose, span, report.progress, report.cancelled)
     return {}

@@ -186,7 +186,7 @@ def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
     Returns:
         As :meth:`core.export.Export.to_json`.
     """
-    from core import pipeline
+    from core import pipeline, sighting
     from core.export import check
     from core.export import export as write
 
@@ -198,7 +198,7 @@ def export(workspace: Workspace, arguments: dict[str, Any], report: Report) -> d
     if not events:
         raise UserError(f"No trick of {session.name} was chosen: keep at least one.")
     settings = ExportSettings.model_validate(arguments["settings"])
-    video = pipeline.open_video(session.path, workspace)
+    video = sighting.open_video(session.path, workspace)
     out = workspace.home / "clips" / session.id
     check(video, events, out, settings)
     skater = pipeline.find_skater(video, workspace, report.progress, report.cancelled, looking=settings.wants_skater())

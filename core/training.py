@@ -56,7 +56,7 @@ def train(
     """Train on all of the labelled videos, choose the event settings and validate on parts left out.
 
     Args:
-        backends: for each video the name of the pose backend that saw it, as :attr:`core.pipeline.Look.backend`.
+        backends: for each video the name of the pose backend that saw it, as :attr:`core.sighting.Look.backend`.
         cancelled: asked between two trainings, each of which takes seconds.
         wanted_recall: share of the tricks, 0 to 1, that the event settings are to find whatever false alarms that
             costs; None is as many right as possible. See :func:`core.tune.best`.

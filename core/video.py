@@ -135,7 +135,7 @@ class Video:
             path: the file.
             kept: says of the file, given by its absolute path, where its times are kept once they were read, if the
                 folder is there: 10 GB on a network folder take minutes. It must go by the content, as
-                :func:`core.pipeline.open_video` does.
+                :func:`core.sighting.open_video` does.
 
         Raises:
             UserError: not a file, empty, not a video, cut short, sound only, or no frame that can be decoded.

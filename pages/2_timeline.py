@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.metrics import REASON_WORDS, rejected_stretches, summary
-from core.pipeline import Look
+from core.sighting import Look
 from core.timecode import clock
 from pages.widgets.footage import CURVES, choose_subject, curves, describe, explained, found, seen
 from pages.widgets.guardrails import chosen_step, guardrail_strip, knobs, shown_reason, shown_stretch

@@ -10,8 +10,8 @@ import streamlit as st
 from core.errors import UserError
 from core.intervals import Event, Interval
 from core.label_palette import LabelStyle, palette
-from core.pipeline import Look
 from core.records import Session
+from core.sighting import Look
 from core.video import Video
 from pages.widgets import editor
 from pages.widgets.footage import choose_subject, curves, describe, explained, found, seen

@@ -12,9 +12,9 @@ from core import jobs
 from core.corrections import Taught, taught
 from core.detector import TrickDetector
 from core.errors import UserError
-from core.pipeline import Look
 from core.records import Session
 from core.settings import FeatureSet, ModelKind, TrainSettings
+from core.sighting import Look
 from core.tune import scattered
 from core.validate import usual_events
 from pages.widgets import charts

@@ -12,10 +12,10 @@ from core import previews
 from core.clips import ClipPlan, plan_clips
 from core.events import Sampled
 from core.explain import Why
-from core.pipeline import Look
 from core.records import LabelRevision, Session
 from core.reviews import reviews
 from core.settings import SessionSettings
+from core.sighting import Look
 from core.tricks import Trick, chosen, tricks
 from core.uncertain import candidates
 from pages.widgets import review

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core import pipeline
+from core import pipeline, sighting
 from core.batch import Ended, run_batch
 from core.engine.local import LocalEngine
 from core.errors import Cancelled, UserError
@@ -133,8 +133,8 @@ def test_a_long_video_is_looked_at_in_spans_and_comes_out_the_same(session: Sess
             LocalEngine(2),
             lambda footage, step, share: steps.add(step) if 0 <= share <= 1 else steps.add(f"{share}"),
         )
-        whole = pipeline.look(session.video, Workspace.open(tmp_path / "other"), RUN.pose)
-        spanned = pipeline.kept(workspace.session(whole.content), workspace)
+        whole = sighting.look(session.video, Workspace.open(tmp_path / "other"), RUN.pose)
+        spanned = sighting.kept(workspace.session(whole.content), workspace)
     assert one.state == "done"
     assert steps == {"looking"}
     assert spanned is not None

@@ -21,9 +21,9 @@ from core.engine.local import LocalEngine
 from core.errors import Cancelled, UserError
 from core.gathering import gather
 from core.intervals import Interval
-from core.pipeline import kept
 from core.reviews import Decision, decide, reviews
 from core.settings import BatchSettings, PoseSettings, RunSettings
+from core.sighting import kept
 from core.video import Video
 from core.workers import workers
 from core.workspace import Workspace

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import corrections, pipeline
+from core import corrections, pipeline, sighting
 from core.corrections import Taught, known_frames, labelled, lesson_of, lessons, taught
 from core.errors import UserError
 from core.intervals import Interval
-from core.pipeline import Look
 from core.records import Session
 from core.reviews import Decision, decide, own_labels, undo
 from core.settings import EventSettings, SessionSettings
+from core.sighting import Look
 from core.workspace import Workspace
 from tests.postgres import copy_records
 
@@ -43,7 +43,7 @@ def record(studio_workspace: Workspace) -> Session:
 
 @pytest.fixture
 def look(studio_workspace: Workspace, record: Session) -> Look:
-    seen = pipeline.kept(record, studio_workspace)
+    seen = sighting.kept(record, studio_workspace)
     assert seen
     return seen
 
@@ -243,7 +243,7 @@ def test_all_sessions_teach_but_those_that_cannot(
     shutil.copy(record.path, lost)
     lost.write_bytes(lost.read_bytes() + b"\0")
     gone = studio_workspace.session_for(lost, {"looked": record.facts["looked"]})
-    seen, copied = (pipeline._tables(studio_workspace, one, **record.facts["looked"]) for one in (record.id, gone.id))
+    seen, copied = (sighting.tables(studio_workspace, one, **record.facts["looked"]) for one in (record.id, gone.id))
     for source, target in zip(seen, copied, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)

@@ -19,8 +19,8 @@ from core.explain import Why, explain
 from core.hop_rule import HopRule
 from core.intervals import Interval
 from core.metrics import REASON_WORDS
-from core.pipeline import Look
 from core.settings import EventSettings, FeatureSet, TrainSettings
+from core.sighting import Look
 from tests.skater import JUMPS_S, table, tricks
 
 FPS = 15

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import core.export.pieces
-from core import ffmpeg, pipeline
+from core import ffmpeg, sighting
 from core.animations import write_animation
 from core.clips import ClipPlan, clip_name
 from core.content import content_id
@@ -527,7 +527,7 @@ def test_a_vertical_export_follows_the_skater(
     video = Video.open(session.video)
     with Workspace.open(trickline.home) as workspace:
         [known] = workspace.sessions()
-        seen = pipeline.kept(known, workspace)
+        seen = sighting.kept(known, workspace)
     assert seen
     boxes, frames = seen.signals.boxes, seen.camera.frame
     clips = [file for file in printed["files"] if file["kind"] == "clips"]
@@ -561,7 +561,7 @@ def test_where_nobody_is_in_the_clip_it_says_so(session: Session, trickline: Tri
     """The middle of the picture is a guess; the user has to know."""
     with Workspace.open(trickline.home) as workspace:
         [known] = workspace.sessions()
-        seen = pipeline.kept(known, workspace)
+        seen = sighting.kept(known, workspace)
         assert seen
     [table] = trickline.home.glob("videos/*/pose-*.parquet")
     late = np.unique(seen.pose.frame[seen.pose.frame > 200])

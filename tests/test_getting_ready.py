@@ -15,8 +15,8 @@ from core.engine import Cancel, Done, More, Progress, Work
 from core.engine.local import LocalEngine
 from core.errors import UserError
 from core.getting_ready import get_ready_on
-from core.pipeline import kept
 from core.settings import PoseSettings, SessionSettings
+from core.sighting import kept
 from core.workspace import Workspace
 from sample_data.make_session import Session
 from tests import engines

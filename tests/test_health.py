@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from core.health import Finding, health
 from core.hop_rule import HopRule
 from core.metrics import signals
-from core.pipeline import Look
 from core.pose.extract import Seconds
 from core.pose.table import PoseTable
 from core.settings import GuardrailSettings
+from core.sighting import Look
 from core.video import Video
 from tests.skater import filmed
 from tests.test_video import BY_NAME, Film, run_ffmpeg, write_film

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import jobs
 from core.intervals import Interval
-from core.pipeline import found, kept
+from core.pipeline import found
 from core.recognize import shelf
 from core.recognize.dive_classes import DIVING48
 from core.recognize.evaluation import evaluate
@@ -23,6 +23,7 @@ from core.recognize.judging import Judged, JudgedClip
 from core.recognize.names_out import names_csv, with_names
 from core.records import job_table
 from core.settings import LearnSettings
+from core.sighting import kept
 from core.workspace import Workspace
 from pages.widgets import recognize_charts
 from pages.widgets.jobs import outcome, title

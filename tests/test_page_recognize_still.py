@@ -11,11 +11,11 @@ from sqlalchemy import update
 from core import jobs
 from core.clips import plan_clips
 from core.lanes import lane_of
-from core.pipeline import kept
 from core.recognize import outlines
 from core.recognize.naming import DrawnBox
 from core.recognize.outlines import Click
 from core.records import job_table
+from core.sighting import kept
 from core.workspace import Workspace
 from pages.widgets.jobs import outcome, title
 from pages.widgets.recognize_still import sent_box, sent_clicks

@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 from core import jobs
 from core.detector import starter
 from core.intervals import Interval
-from core.pipeline import found, kept
+from core.pipeline import found
 from core.reviews import Decision, decide, reviews
 from core.settings import ClipSettings, EventSettings, ExportSettings
+from core.sighting import kept
 from core.tricks import Trick
 from core.uncertain import BELOW
 from core.workspace import Workspace

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.metrics import REASON_WORDS
-from core.pipeline import Look, kept
 from core.settings import GuardrailSettings
+from core.sighting import Look, kept
 from core.workspace import Workspace
 from pages.widgets import footage, guardrails
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 from streamlit.testing.v1 import AppTest
 
-from core import jobs, pipeline, tasks
+from core import jobs, pipeline, sighting, tasks
 from core.detector import starter
 from core.errors import UserError
 from core.intervals import Interval
@@ -233,7 +233,7 @@ def test_nothing_is_kept_until_it_is_said(labelled: Workspace, bench: Bench) -> 
     assert kept.events is not None
     assert kept.events.default_threshold == 0.3
     assert app.button(key="train_keep").disabled
-    seen = pipeline.kept(labelled.session(only.id), labelled)
+    seen = sighting.kept(labelled.session(only.id), labelled)
     assert seen is not None
     found, _ = pipeline.found(seen, labelled, kept)
     assert [event.start_frame for event in found] == [start for start, _ in bench.spans("found")]
@@ -346,7 +346,7 @@ def test_a_review_alone_is_enough_to_train_on(studio_workspace: Workspace) -> No
 def test_what_nobody_decided_is_neither_right_nor_wrong(studio_workspace: Workspace, bench: Bench) -> None:
     """One of two finds was rejected: the other is no false alarm, though it is still shown."""
     (only,) = studio_workspace.sessions()
-    seen = pipeline.kept(only, studio_workspace)
+    seen = sighting.kept(only, studio_workspace)
     assert seen is not None
     (first, second), _ = pipeline.found(seen, studio_workspace, studio_workspace.settings(only.id))
     decide(studio_workspace, only.id, [Decision(first, "reject")])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core import pipeline, validate
+from core import pipeline, sighting, validate
 from core.clips import plan_clips
 from core.content import content_id
 from core.errors import Cancelled, UserError
@@ -57,7 +57,7 @@ def temporary_files(*folders: Path) -> list[Path]:
 
 
 def test_the_starter_finds_every_drawn_trick_and_nothing_else(session: Session, workspace: Workspace) -> None:
-    seen = pipeline.look(session.video, workspace)
+    seen = sighting.look(session.video, workspace)
     events, probability = pipeline.find(seen, HopRule())
     assert len(match(session.intervals, events, 0.5)) == len(session.intervals) == len(events)
     assert probability.index.tolist() == list(range(0, 600, 2))
@@ -106,14 +106,14 @@ def test_a_look_that_was_stopped_carries_on(session: Session, looked: Looked, tm
 
     with Workspace.open(tmp_path / "home") as stopped, Workspace.open(looked.home) as unbroken:
         with pytest.raises(Cancelled):
-            pipeline.look(session.video, stopped, cancelled=cancelled)
+            sighting.look(session.video, stopped, cancelled=cancelled)
         assert list(stopped.home.rglob("000000.pose.parquet"))
         assert temporary_files(tmp_path) == []
         began: list[float] = []
-        later = pipeline.look(session.video, stopped, progress=lambda _, done: began.append(done))
+        later = sighting.look(session.video, stopped, progress=lambda _, done: began.append(done))
         assert began[0] == pytest.approx(512 / 600)  # only the second of two parts was left to do
         assert (sorted(began), began[-1]) == (began, 1.0)
-        whole = pipeline.look(session.video, unbroken)
+        whole = sighting.look(session.video, unbroken)
         assert later.pose.to_arrow().equals(whole.pose.to_arrow())
         assert later.camera.to_arrow().equals(whole.camera.to_arrow())
         assert not list(stopped.home.rglob("*.parts"))
@@ -128,7 +128,7 @@ def test_a_cut_that_was_stopped_carries_on(session: Session, workspace: Workspac
     out = tmp_path / "clips"
     steps: list[tuple[str, float]] = []
 
-    def progress(step: pipeline.Step, done: float) -> None:
+    def progress(step: sighting.Step, done: float) -> None:
         steps.append((step, done))
 
     def run(stop_at: float) -> pipeline.Result:
@@ -189,7 +189,7 @@ def test_the_starter_finds_the_real_tricks(
     if pose.weights and not YOLO.is_dir():
         pytest.skip("the YOLO weights are not here")
     video, labels = reference
-    seen = pipeline.look(video, reference_workspace, pose)
+    seen = sighting.look(video, reference_workspace, pose)
     events, _ = pipeline.find(seen, HopRule())
     truth = read_labels(labels).intervals
     assert len(match(truth, events, 0.1)) == len(truth) == len(events) == 3
@@ -200,7 +200,7 @@ def test_a_trained_detector_finds_the_trick_it_has_not_seen(
 ) -> None:
     video, labels = reference
     truth = read_labels(labels).intervals
-    seen = pipeline.look(video, reference_workspace, PoseSettings(backend="movenet"))
+    seen = sighting.look(video, reference_workspace, PoseSettings(backend="movenet"))
     outcomes = validate.compare([validate.Labelled(seen.example(truth), seen.video.pts_s)], TrainSettings())
     unseen = outcomes["motion rf, leave one trick out"].events
     counts = unseen.by_tiou[0.1]
@@ -224,11 +224,11 @@ def test_what_was_seen_is_read_back_without_looking(
     session: Session, studio_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page must open at once: no network is loaded and no picture decoded."""
-    looked = pipeline.look(session.video, studio_workspace)
+    looked = sighting.look(session.video, studio_workspace)
     monkeypatch.setattr("core.pose.backends.choose", None)
     monkeypatch.setattr(Video, "pictures", None)
     (one,) = studio_workspace.sessions()
-    kept = pipeline.kept(one, studio_workspace)
+    kept = sighting.kept(one, studio_workspace)
     assert kept is not None
     pd.testing.assert_frame_equal(kept.signals.table, looked.signals.table)
     assert (kept.backend, kept.stride) == (looked.backend, 2)
@@ -236,13 +236,13 @@ def test_what_was_seen_is_read_back_without_looking(
 
 def test_a_session_that_nobody_looked_at_gives_nothing(tmp_path: Path, session: Session) -> None:
     with Workspace.open(tmp_path / "fresh") as workspace:
-        one = workspace.session_for(session.video, pipeline.video_facts(Video.open(session.video)))
-        assert pipeline.kept(one, workspace) is None
+        one = workspace.session_for(session.video, sighting.video_facts(Video.open(session.video)))
+        assert sighting.kept(one, workspace) is None
 
 
 def test_guardrails_and_stride_are_judged_anew_from_what_is_kept(studio_workspace: Workspace) -> None:
     (one,) = studio_workspace.sessions()
-    kept = pipeline.kept(one, studio_workspace)
+    kept = sighting.kept(one, studio_workspace)
     assert kept is not None
     strict = kept.with_guardrails(GuardrailSettings(min_torso_len=0.9))
     assert strict.signals.rejections["torso_too_small"] > 0.7 * kept.camera.n
@@ -254,7 +254,7 @@ def test_guardrails_and_stride_are_judged_anew_from_what_is_kept(studio_workspac
 
 def test_settings_of_a_session_decide_what_is_found(studio_workspace: Workspace) -> None:
     (one,) = studio_workspace.sessions()
-    kept = pipeline.kept(one, studio_workspace)
+    kept = sighting.kept(one, studio_workspace)
     assert kept is not None
     for threshold, count in ((0.8, 2), (1.0, 0)):
         chosen = SessionSettings(events=EventSettings(default_threshold=threshold))
@@ -265,13 +265,13 @@ def test_settings_of_a_session_decide_what_is_found(studio_workspace: Workspace)
 
 def test_a_click_on_a_person_is_kept_and_measured(studio_workspace: Workspace) -> None:
     (one,) = studio_workspace.sessions()
-    kept = pipeline.kept(one, studio_workspace)
+    kept = sighting.kept(one, studio_workspace)
     assert kept is not None
     row = kept.signals.rows[kept.signals.rows >= 0][0]
     x1, y1, x2, y2 = (float(edge) for edge in kept.pose.boxes[row])
     choice = SubjectChoice(int(kept.pose.frame[row]), (x1 + x2) / 2, (y1 + y2) / 2)
     studio_workspace.choose_subject(one.id, choice)
-    again = pipeline.kept(one, studio_workspace)
+    again = sighting.kept(one, studio_workspace)
     assert again is not None
     assert again.choices == (choice,)
     assert again.signals.rows[again.signals.rows >= 0][0] == row

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core import pipeline, tasks
+from core import sighting, tasks
 from core.errors import UserError
 from core.intervals import Event, Interval
 from core.recognize import learning, shelf, training
@@ -450,7 +450,7 @@ def test_name_only_the_player_in_a_drawn_box(
     light: Path, session: Session, trickline: Trickline, at_once: Command
 ) -> None:
     with Workspace.open(trickline.home) as workspace:
-        seen = pipeline.kept(workspace.session_for(session.video), workspace)
+        seen = sighting.kept(workspace.session_for(session.video), workspace)
         assert seen
         player = players(seen.pose, seen.camera, seen.video)[0]
     at = 3 * len(player.track.frames) // 4

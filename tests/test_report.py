@@ -25,12 +25,12 @@ from core.detector import TrickDetector, starter
 from core.evaluate import event_metrics, frame_metrics
 from core.hop_rule import HopRule
 from core.intervals import Event, Interval
-from core.pipeline import kept
 from core.report import STARTER, Evaluation, Judge, timeline
 from core.report.columns import EVENT_COLUMNS, FRAME_COLUMNS
 from core.report.curves import THRESHOLDS
 from core.report.evaluation import Moment
 from core.settings import TrainSettings
+from core.sighting import kept
 from core.video import Video, VideoInfo
 from core.workspace import Workspace
 from sample_data.make_session import Session

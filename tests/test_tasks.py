@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import jobs, pipeline, proxy, tasks, thumbnails
+from core import jobs, pipeline, proxy, sighting, tasks, thumbnails
 from core.detector import TrickDetector
 from core.errors import Cancelled, UserError
 from core.ffmpeg import FFmpegError
@@ -89,7 +89,7 @@ def test_a_processed_session_has_all_that_its_pages_show(studio_workspace: Works
     processed = studio_workspace.session(record.id)
     assert processed.facts["found"] == 2
     assert processed.facts["frames"] == Video.open(record.path).n_frames
-    assert pipeline.kept(processed, studio_workspace) is not None
+    assert sighting.kept(processed, studio_workspace) is not None
     again = Watching()
     tasks.process(studio_workspace, {"session": record.id}, again)
     assert again.steps == ["looking", "finding tricks"]  # what is there is not made again
@@ -307,7 +307,7 @@ def test_a_review_is_learnt_from_where_it_was_made(studio_workspace: Workspace, 
     assert made["untuned"].startswith("The threshold and the event rules stay at their defaults. Leaving one trick out")
     detector = TrickDetector.load(studio_workspace.model(made["model"]).path)
     assert detector.events == EventSettings()
-    seen = pipeline.kept(record, studio_workspace)
+    seen = sighting.kept(record, studio_workspace)
     assert seen
     probability = pipeline.find(seen, detector)[1]
     assert probability.loc[130:141].max() > 0.5 > probability.loc[368:381].max()
@@ -389,7 +389,7 @@ def test_only_whom_a_box_was_drawn_round_is_named(
 ) -> None:
     monkeypatch.setattr("core.recognize.loading.open_recognizer", lambda *_: Steady())
     monkeypatch.setattr("core.recognize.shelf.recognizer", lambda *_: SimpleNamespace(folder=None))
-    seen = pipeline.kept(record, studio_workspace)
+    seen = sighting.kept(record, studio_workspace)
     assert seen
     track = players(seen.pose, seen.camera, seen.video)[0].track
     at = len(track.frames) // 2

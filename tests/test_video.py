@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core import ffmpeg, pipeline
+from core import ffmpeg, sighting
 from core.errors import UserError
 from core.settings import PoseSettings
 from core.video import Video
@@ -190,12 +190,12 @@ def test_a_film_is_not_read_through_for_each_of_its_spans(
 ) -> None:
     path, pose = drawn("60.mp4"), PoseSettings()
     with Workspace.open(tmp_path / "home") as workspace:
-        pipeline.open_video(path, workspace)
+        sighting.open_video(path, workspace)
         assert not (workspace.home / "videos").exists()  # what is merely opened leaves nothing
-        (span,) = pipeline.parts_to_look_at(path, workspace, pose)
+        (span,) = sighting.parts_to_look_at(path, workspace, pose)
         monkeypatch.setattr("core.video.packet_times", lambda *_: pytest.fail("it is read through"))
-        pipeline.look_at_parts(path, workspace, pose, span)
-        assert pipeline.parts_to_look_at(path, workspace, pose) == []
+        sighting.look_at_parts(path, workspace, pose, span)
+        assert sighting.parts_to_look_at(path, workspace, pose) == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"no times", "half", "fewer", "a folder"])

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import pipeline
+from core import sighting
 from core.detector import TrickDetector, starter
 from core.errors import UserError
 from core.metrics import METRIC_COLUMNS, REASONS
@@ -92,7 +92,7 @@ def here(kept: Kept) -> Iterator[Kept]:
 def test_the_table_of_metrics_is_what_was_measured(kept: Kept, session: Session) -> None:
     columns, rows = kept.cut.table("movement_metrics")
     with Workspace.open(kept.home) as workspace:
-        metrics = pipeline.look(session.video, workspace).signals.movement_metrics
+        metrics = sighting.look(session.video, workspace).signals.movement_metrics
     assert columns[: len(METRIC_COLUMNS)] == list(METRIC_COLUMNS)
     assert len(rows) == len(metrics) > 200
     logged = pd.DataFrame(rows, columns=columns)
@@ -315,7 +315,7 @@ def test_without_a_key_the_work_goes_on(
 SERVICE_DIES = """
 import os, signal, sys
 from pathlib import Path
-from core import pipeline
+from core import sighting, pipeline
 from core.wandb_log import logged
 from core.workspace import Workspace
 
@@ -329,7 +329,7 @@ def core_of_mine():
             pass
 
 with Workspace.open() as workspace, logged(True, "feature-extraction", {}) as log:
-    seen = pipeline.look(Path(sys.argv[1]), workspace)
+    seen = sighting.look(Path(sys.argv[1]), workspace)
     for process in core_of_mine():
         os.kill(process, signal.SIGKILL)
     log.movement_metrics(seen)

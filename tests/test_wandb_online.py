@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core import pipeline
+from core import sighting
 from core.cli.many import batch_settings
 from core.detector import TrickDetector
 from core.errors import UserError
@@ -156,7 +156,7 @@ def test_a_table_of_the_original_teaches_what_it_can(
     """Runs that were logged before Trickline are not lost: their table has tuck_ratio, and its fps tells the times."""
     shutil.copytree(looked.home, tmp_path / "home")
     with Workspace.open(tmp_path / "home") as workspace:
-        metrics = pipeline.look(session.video, workspace).signals.movement_metrics
+        metrics = sighting.look(session.video, workspace).signals.movement_metrics
     columns = ["frame", "hip_y", "tuck_ratio", "fps", "torso_len", "leg_len", "shoulder_y", "ankle_y", "box_area"]
     rows = metrics.assign(fps=30.0)[columns].to_numpy().tolist()
     kept = json.dumps({"columns": columns, "data": rows}).encode()

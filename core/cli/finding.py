@@ -104,7 +104,7 @@ def process(
     as_json: Json = False,
 ) -> None:
     """Measure the skater's movements: one row per sampled frame that passed the guardrails."""
-    from core import pipeline
+    from core import sighting
     from core.atomic import atomic_path, check_folder
 
     check_folder(out.parent)
@@ -115,7 +115,7 @@ def process(
 
             seen, told = look_logged(video, workspace, looking, progress, upload=upload)
         else:
-            seen, told = pipeline.look(video, workspace, looking, progress=progress), ""
+            seen, told = sighting.look(video, workspace, looking, progress=progress), ""
     say([told] if told else [])
     metrics = seen.signals.movement_metrics
     with atomic_path(out) as temporary:

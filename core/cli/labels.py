@@ -101,7 +101,7 @@ def _session(workspace: Workspace, which: str) -> Session:
 
 def _video(session: Session, workspace: Workspace) -> Video | None:
     """The session's video for the times of its frames; None where it cannot be had, so that frames are told."""
-    from core.pipeline import open_video
+    from core.sighting import open_video
 
     try:
         return open_video(session.path, workspace)

@@ -150,7 +150,7 @@ def evaluate(
 
     These are the starter, the motion model and the original's recipe, each on what it was not trained on.
     """
-    from core import pipeline, validate
+    from core import pipeline, sighting, validate
     from core.detector import Detector, TrickDetector, starter
     from core.evaluate import event_metrics, format_table
     from core.labels import read_labels
@@ -176,7 +176,7 @@ def evaluate(
     seen = None
     if video:
         with open_workspace() as workspace, bar(video.name) as progress:
-            seen = pipeline.look(video, workspace, pose_settings(pose, weights, stride), progress=progress)
+            seen = sighting.look(video, workspace, pose_settings(pose, weights, stride), progress=progress)
         try:
             outcomes = validate.compare([validate.Labelled(seen.example(truth), opened.pts_s)], TrainSettings())
             rows |= {name: outcome.events for name, outcome in outcomes.items()}
@@ -212,7 +212,7 @@ def _metrics(name: str, labels: list[Path], feature_set: FeatureSet) -> Any:
 
 def _lesson(workspace: Any, video: Path, labels: Path, label: str | None, looking: PoseSettings, log: Any) -> Any:
     """What a video and its label file teach; the labels are kept."""
-    from core import pipeline
+    from core import pipeline, sighting
     from core.corrections import Lesson
     from core.validate import Labelled
     from core.video import Video
@@ -220,7 +220,7 @@ def _lesson(workspace: Any, video: Path, labels: Path, label: str | None, lookin
     everything = pipeline.labels_for(labels, Video.open(video))
     truth = pipeline.with_label(everything, label, labels.name)
     with bar(video.name) as progress:
-        seen = pipeline.look(video, workspace, looking, progress=progress)
+        seen = sighting.look(video, workspace, looking, progress=progress)
     pipeline.keep_labels(workspace, seen.content, everything, str(labels))
     log.raw_footage(video)
     log.movement_metrics(seen, truth)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core import pipeline
+from core import pipeline, sighting
 from core.atomic import check_folder
 from core.clips import session_part
 from core.detector import starter
@@ -205,7 +205,7 @@ def name_events(
         check_within(labels, video.n_frames, events.name)
         moments: Sequence[Interval] = labels.intervals
     else:
-        seen = pipeline.look(path, workspace, pose, None, progress, cancelled)
+        seen = sighting.look(path, workspace, pose, None, progress, cancelled)
         video, (moments, _) = seen.video, pipeline.find(seen, starter())
     return name_moments(video, moments, recognizer, progress, cancelled)
 
@@ -236,7 +236,7 @@ def name_players(
     """
     if out:
         check_folder(out)
-    seen = pipeline.look(path, workspace, pose, None, progress, cancelled)
+    seen = sighting.look(path, workspace, pose, None, progress, cancelled)
     everybody = players(seen.pose, seen.camera, seen.video)
     if drawn:
         everybody = (drawn_player(everybody, seen.camera, seen.video, drawn.frame, drawn.box),)

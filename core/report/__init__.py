@@ -13,12 +13,12 @@ from pathlib import Path
 
 from core.evaluate import TIOUS
 from core.ffmpeg import StopWish
-from core.pipeline import Progress
 from core.report import curves, timeline
 from core.report.clips import SmallClip, cut_small
 from core.report.columns import EVENT_COLUMNS, FRAME_COLUMNS
 from core.report.evaluation import STARTER, Evaluation, Judge, Kind, Moment
 from core.report.page import HERE, check_target, render, write_page
+from core.sighting import Progress
 
 __all__ = ["STARTER", "Evaluation", "Judge", "check_target", "write_report"]
 

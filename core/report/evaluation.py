@@ -14,8 +14,9 @@ from core.errors import UserError
 from core.evaluate import TIOUS, Counts, EventMetrics, bounds, overlaps
 from core.explain import explain
 from core.intervals import Event, Interval
-from core.pipeline import Look, find
+from core.pipeline import find
 from core.settings import EventSettings, TrainSettings
+from core.sighting import Look
 from core.tune import Judged, scattered
 from core.validate import Labelled, left_out
 from core.video import Video

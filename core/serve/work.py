@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import HTTPException
 from numpy.typing import NDArray
 
-from core import pipeline
+from core import pipeline, sighting
 from core.errors import NobodySeen, UserError
 from core.recognize.dive_classes import dive_told
 from core.recognize.players import players
@@ -64,7 +64,7 @@ def find(desk: Desk, cancelled: Cancel, video: Video, _: answers.NoFields) -> an
         Cancelled: ``cancelled`` said so.
     """
     try:
-        seen = pipeline.look(video.path, desk.workspace, cancelled=cancelled)
+        seen = sighting.look(video.path, desk.workspace, cancelled=cancelled)
     except NobodySeen:
         return answers.Events(**_about(video), events=[], notes=[_NOBODY])
     with desk.judging:
@@ -92,7 +92,7 @@ def name_players(desk: Desk, cancelled: Cancel, video: Video, fields: answers.Wi
     """
     recognizer = _recognizer(desk)
     try:
-        seen = pipeline.look(video.path, desk.workspace, cancelled=cancelled)
+        seen = sighting.look(video.path, desk.workspace, cancelled=cancelled)
     except NobodySeen:
         return answers.Players(**_about(video), players=[], notes=[_NOBODY])
     everybody = players(seen.pose, seen.camera, seen.video)

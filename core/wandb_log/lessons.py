@@ -32,7 +32,7 @@ from core.validate import Labelled
 from core.wandb_log.service import api, download, faults, files_of, mode, project, read_dotenv, unreachable
 
 if TYPE_CHECKING:
-    from core.pipeline import Look
+    from core.sighting import Look
 
 NAME = "movement_signals"
 """Of the artifact, and of the folder in a run's files."""

@@ -23,7 +23,7 @@ from core.wandb_log.service import abandon, begin, end, faults, note_silence, re
 
 if TYPE_CHECKING:
     from core.export import Export
-    from core.pipeline import Look
+    from core.sighting import Look
     from core.training import Trained
     from core.validate import Labelled
 

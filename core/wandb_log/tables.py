@@ -11,7 +11,7 @@ import pandas as pd
 from core.metrics import METRIC_COLUMNS, MOTION_COLUMNS
 
 if TYPE_CHECKING:
-    from core.pipeline import Look
+    from core.sighting import Look
     from core.training import Trained
     from core.validate import Labelled, Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core import pipeline
+from core import pipeline, sighting
 from core.settings import PoseSettings, RunSettings
 from core.validate import Labelled
 from core.video import Video
@@ -21,8 +21,8 @@ def run_logged(
     out: Path | None,
     labels: Path | None = None,
     model: Path | None = None,
-    progress: pipeline.Progress | None = None,
-    cancelled: pipeline.Cancel | None = None,
+    progress: sighting.Progress | None = None,
+    cancelled: sighting.Cancel | None = None,
     *,
     job_type: str = "run",
     used: Sequence[str] = (),
@@ -66,14 +66,14 @@ def look_logged(
     path: Path,
     workspace: Workspace,
     settings: PoseSettings,
-    progress: pipeline.Progress | None = None,
+    progress: sighting.Progress | None = None,
     *,
     upload: bool = False,
-) -> tuple[pipeline.Look, str]:
-    """:func:`core.pipeline.look`, with the footage and its movements as a run of W&B; see :func:`run_logged`."""
+) -> tuple[sighting.Look, str]:
+    """:func:`core.sighting.look`, with the footage and its movements as a run of W&B; see :func:`run_logged`."""
     Video.open(path)
     with logged(True, "feature-extraction", knobs(RunSettings(pose=settings)), upload=upload) as run:
         run.raw_footage(path)
-        seen = pipeline.look(path, workspace, settings, progress=progress)
+        seen = sighting.look(path, workspace, settings, progress=progress)
         run.movement_metrics(seen)
     return seen, run.told

@@ -15,10 +15,10 @@ from core.errors import UserError
 from core.framing.bodies import Bodies
 from core.framing.crop import CropPath, window_of
 from core.framing.session import clip_path
-from core.pipeline import Look
 from core.previews import Background, Preview
 from core.records import Session
 from core.settings import ClipSettings, FramingSettings, SessionSettings
+from core.sighting import Look
 from core.timecode import clock
 from core.tricks import Trick
 from core.video import Video

@@ -15,10 +15,10 @@ from core import corrections, validate
 from core.detector import Detector, TrickDetector, starter
 from core.errors import UserError
 from core.judging import Judgements, judge
-from core.pipeline import Look
 from core.records import ModelRecord, Session
 from core.reviews import reviews
 from core.settings import EventSettings
+from core.sighting import Look
 from core.tune import Judged
 from core.validate import Labelled
 from pages.widgets.follow import show_value

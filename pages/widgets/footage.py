@@ -11,16 +11,16 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import pipeline, thumbnails
+from core import pipeline, sighting, thumbnails
 from core.detector import Detector
 from core.explain import Why, explain
 from core.framing.bodies import Bodies
 from core.intervals import Event, Interval
 from core.metrics import hop
-from core.pipeline import Look
 from core.pose import SubjectChoice
 from core.records import Session
 from core.settings import GuardrailSettings, SessionSettings
+from core.sighting import Look
 from pages.widgets.media import footage_url, open_workspace, publish, publish_parts
 from pages.widgets.skeletons import CHUNK, skeleton_chunk
 from pages.widgets.workbench import Curve, Footage, Skeletons, Thumbs
@@ -93,7 +93,7 @@ def _bodies(key: tuple[Any, ...], _look: Look) -> Bodies:
 def _kept(
     session_id: str, path: str, looked: dict[str, Any], choices: tuple[SubjectChoice, ...], _session: Session
 ) -> Look | None:
-    return pipeline.kept(_session, open_workspace())
+    return sighting.kept(_session, open_workspace())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

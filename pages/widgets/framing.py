@@ -24,9 +24,9 @@ from core.errors import UserError
 from core.framing import Aspect, Keyframe
 from core.framing.crop import CropPath
 from core.framing.session import clip_path
-from core.pipeline import Look
 from core.records import Session
 from core.settings import FramingSettings, SessionSettings
+from core.sighting import Look
 from core.video import Video
 from core.workspace import Workspace
 from pages.widgets import review

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.metrics import REASON_WORDS, rejected_stretches
-from core.pipeline import Look
 from core.records import Session
 from core.settings import GuardrailSettings
+from core.sighting import Look
 from core.workspace import Workspace
 from pages.widgets.workbench import Show
 

@@ -13,9 +13,9 @@ from core import jobs
 from core.clips import plan_clips
 from core.errors import UserError
 from core.jobs import Job
-from core.pipeline import Look
 from core.recognize.outlines import WEIGHTS, Click, ready
 from core.records import Session
+from core.sighting import Look
 from core.timecode import clock
 from core.video import Video
 from pages.widgets.follow import show_value

@@ -10,10 +10,10 @@ from core import jobs
 from core.errors import UserError
 from core.intervals import Interval
 from core.jobs import Job
-from core.pipeline import Look
 from core.recognize.shelf import Shelved
 from core.records import Session
 from core.reviews import reviews
+from core.sighting import Look
 from core.tricks import chosen, tricks
 from pages.widgets import recognize
 from pages.widgets.footage import found, seen

@@ -12,10 +12,10 @@ import streamlit as st
 from core.intervals import Interval
 from core.jobs import Job
 from core.label_palette import palette
-from core.pipeline import Look
 from core.recognize.naming import DrawnBox
 from core.recognize.windows import LENGTH, LONGEST
 from core.records import Session
+from core.sighting import Look
 from pages.widgets.follow import show_value
 from pages.widgets.footage import describe
 from pages.widgets.media import file_url, open_workspace

@@ -12,12 +12,12 @@ import streamlit as st
 from core.intervals import Interval
 from core.jobs import Job
 from core.label_palette import palette
-from core.pipeline import Look
 from core.recognize.datasets.reviewed import NAMED_BY
 from core.recognize.dive_classes import dives_named
 from core.recognize.names_out import names_csv, not_taken, with_names
 from core.recognize.shelf import Shelved
 from core.records import Session
+from core.sighting import Look
 from pages.widgets import recognize
 from pages.widgets.footage import curves, describe
 from pages.widgets.label_desk import Desk, messages

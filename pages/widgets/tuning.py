@@ -18,9 +18,9 @@ from core.events import find_events
 from core.explain import Why, explain
 from core.intervals import frame_mask
 from core.judging import Judgement
-from core.pipeline import Look
 from core.records import Session
 from core.settings import EventSettings
+from core.sighting import Look
 from core.timecode import clock
 from core.tune import Curve, Effect, Judged, best, effect, event_curve, frame_curve, scattered
 from pages.widgets import charts

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core import pipeline
+from core import sighting
 from core.detector import Detector, TrickDetector
 from core.ensemble import Ensemble
 from core.evaluate import Counts, EventMetrics, bounds, event_metrics, overlaps, pooled
@@ -30,8 +30,8 @@ from core.hop_rule import HopRule
 from core.intervals import Interval
 from core.labels import read_labels
 from core.lessons import Example, Lesson, lessons_of, positive_rows
-from core.pipeline import Look
 from core.settings import EventSettings, PoseSettings, TrainSettings
+from core.sighting import Look
 from core.workspace import Workspace
 from sample_data.make_session import make_session
 from tests.bench.composed import SHARED, Composed, compose, groups, plans
@@ -75,7 +75,7 @@ def look_at_all(folder: Path, seed: int = 42) -> list[Seen]:
         with Workspace.open(folder / "workspace") as workspace:
 
             def look(video: Path, workspace: Workspace = workspace, settings: PoseSettings = settings) -> Look:
-                return pipeline.look(video, workspace, settings)
+                return sighting.look(video, workspace, settings)
 
             for one in sessions:
                 seen = look(one.video)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from core import pipeline
+from core import pipeline, sighting
 from core.clips import plan_clips
 from core.framing import Aspect
 from core.framing.crop import acceleration, crop_path, kept_share
@@ -33,7 +33,7 @@ def main() -> None:
     """Print the table."""
     folder = SHARED / "data" / "session"
     with tempfile.TemporaryDirectory() as home, Workspace.open(Path(home)) as workspace:
-        look = pipeline.look(folder / "skate_video.mp4", workspace)
+        look = sighting.look(folder / "skate_video.mp4", workspace)
     video, bodies = look.video, pipeline.skater(look).bodies
     labels = read_labels(folder / "annotations.xml", video.pts_s, video.path)
     plans = plan_clips(labels.intervals, video, ClipSettings(clip_padding_s=1.0, merge_gap_s=0.0))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import pipeline
+from core import pipeline, sighting
 from core.batch import Ended, run_batch
 from core.engine import Cancel, Done, Engine, Function, More, Progress, Work, open_engine
 from core.engine.local import LocalEngine
@@ -122,7 +122,7 @@ def spans(session: Session, folder: Path) -> None:
         begun = time.perf_counter()
         alone = pipeline.run(long, whole, RUN, None)
         whole_s = time.perf_counter() - begun
-        joined = pipeline.kept(apart.session(alone.look.content), apart)
+        joined = sighting.kept(apart.session(alone.look.content), apart)
     assert joined
     ours, theirs = joined.signals.table, alone.look.signals.table
     differing = int((ours.ne(theirs) & ~(ours.isna() & theirs.isna())).any(axis=1).sum())

@@ -19,7 +19,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import insert
 
-from core import jobs, pipeline, thumbnails
+from core import jobs, sighting, thumbnails
 from core.records import session_table
 from core.settings import GuardrailSettings
 from core.workspace import Workspace
@@ -171,7 +171,7 @@ def hundreds_of_sessions(browser: Browser, folder: Path) -> None:
 def knobs(home: Path, session_id: str) -> tuple[list[float], list[float]]:
     """Milliseconds to judge by other guardrails, and to measure on every second of the frames that were looked at."""
     with Workspace.open(home) as workspace:
-        look = pipeline.kept(workspace.session(session_id), workspace)
+        look = sighting.kept(workspace.session(session_id), workspace)
     assert look
     judged, coarser = [], []
     for round_ in range(ROUNDS):
@@ -194,7 +194,7 @@ def main() -> None:
         home = folder / "home"
         short = make_session(folder / "session", seconds=20.0)
         with Workspace.open(home) as workspace:
-            short_id = pipeline.look(short.video, workspace).content
+            short_id = sighting.look(short.video, workspace).content
         hour_id = make_hour(home, folder)
         for title, session_id in (("20 s", short_id), ("an hour", hour_id)):
             for what, took in zip(("other guardrails", "every second frame"), knobs(home, session_id), strict=True):

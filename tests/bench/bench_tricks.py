@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from core import pipeline
+from core import pipeline, sighting
 from core.errors import UserError
 from core.hop_rule import HopRule
 from core.settings import PoseSettings
@@ -38,7 +38,7 @@ def main(clips: Path, session: Path, weights: Path) -> None:
 
 def _events(path: Path, workspace: Workspace, settings: PoseSettings) -> int:
     try:
-        return len(pipeline.find(pipeline.look(path, workspace, settings), HopRule())[0])
+        return len(pipeline.find(sighting.look(path, workspace, settings), HopRule())[0])
     except UserError:
         return 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core import pipeline
+from core import pipeline, sighting
 from core.detector import starter
 from core.evaluate import TIOUS, event_metrics
 from core.ffmpeg import executable
@@ -60,7 +60,7 @@ def main() -> None:
             for backend, settings in BACKENDS.items():
                 for stride in STRIDES if changed is None else (2,):
                     wanted: PoseSettings = settings.model_copy(update={"sample_stride": stride})
-                    found, _ = pipeline.find(pipeline.look(path, workspace, wanted), starter())
+                    found, _ = pipeline.find(sighting.look(path, workspace, wanted), starter())
                     counts = event_metrics(truth, found, video.pts_s).by_tiou
                     at = ", ".join(f"{counts[t].found} of 3 and {counts[t].wrong} wrong at tIoU {t}" for t in TIOUS)
                     print(f"{name}, stride {stride}, {backend}: {at}", flush=True)

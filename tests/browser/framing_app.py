@@ -13,10 +13,10 @@ else:
     from core.clips import plan_clips
     from core.intervals import Interval
     from core.metrics import signals
-    from core.pipeline import Look
     from core.pose.extract import Seconds
     from core.pose.table import CameraTable, PoseTable
     from core.settings import ClipSettings, GuardrailSettings
+    from core.sighting import Look
     from core.video import Video
     from pages.widgets.framing import framing_desk
     from pages.widgets.media import open_workspace

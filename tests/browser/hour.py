@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core import ffmpeg, pipeline
+from core import ffmpeg, sighting
 from core.pose.table import CameraTable, PoseTable
 from core.video import Video
 from core.workspace import Workspace
@@ -25,7 +25,7 @@ def make_hour(home: Path, folder: Path) -> str:
     """
     with Workspace.open(home) as workspace:
         (short,) = workspace.sessions()
-        seen = pipeline.kept(short, workspace)
+        seen = sighting.kept(short, workspace)
         assert seen is not None
         once, whole = folder / "once.mp4", folder / "hour.mp4"
         # x264 fills the rate that it is told with zeros where the picture does not need it.
@@ -35,8 +35,8 @@ def make_hour(home: Path, folder: Path) -> str:
         ffmpeg.run(["-stream_loop", str(ROUNDS - 1), "-i", str(once), "-c", "copy", str(whole)], 600 * ROUNDS)
         once.unlink()
         video = Video.open(whole)
-        session = workspace.session_for(whole, {**pipeline.video_facts(video), "looked": short.facts["looked"]})
-        paths = pipeline._tables(workspace, session.id, **short.facts["looked"])
+        session = workspace.session_for(whole, {**sighting.video_facts(video), "looked": short.facts["looked"]})
+        paths = sighting.tables(workspace, session.id, **short.facts["looked"])
         paths[0].parent.mkdir(parents=True)
         pose, camera = _round_and_round(seen.pose), _round_and_round(seen.camera)
         people = int(seen.pose.person.max()) + 1

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from core import pipeline
+from core import sighting
 from core.content import content_id
 from core.metrics import Signals, signals
 from core.pose import PoseEstimator, backends
@@ -95,7 +95,7 @@ class Eyes:
         if content not in self._sessions:
             return None
         # The sample's own path: the session's video may have been moved since.
-        look = pipeline.kept(replace(self._sessions[content], path=video.path), self._workspace)
+        look = sighting.kept(replace(self._sessions[content], path=video.path), self._workspace)
         if look is None:
             del self._sessions[content]
             return None
