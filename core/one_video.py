@@ -15,10 +15,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core import pipeline, sighting, stores
 from core.atomic import atomic_path
@@ -41,6 +41,8 @@ _VERSION = 1
 _ABANDONED_S = 24 * 3600.0
 """Clips that were to be sent and lie untouched for so long have no process any more."""
 
+_Value = TypeVar("_Value")
+
 log = logging.getLogger(__name__)
 
 
@@ -58,8 +60,10 @@ def start(arguments: dict[str, Any], report: Report) -> dict[str, Any]:
         join.
     """
     source, *more = arguments["sources"]
-    dropped = stores.dropped_content(source, _fetched(arguments)) if not more and stores.is_url(source) else None
-    known = _known(arguments, dropped, source) if dropped else None
+    dropped = None
+    if not more and stores.is_url(source):
+        dropped = _patiently(partial(stores.dropped_content, source, _fetched(arguments)), report)
+    known = _patiently(partial(_known, arguments, dropped, source), report) if dropped else None
     return known or _dropping(_start, arguments, report)
 
 
@@ -69,7 +73,7 @@ def _start(arguments: dict[str, Any], report: Report, copies: list[Path]) -> dic
         path = _local(arguments, report, copies)
     except NotJoined as error:
         return {"apart": str(error)}
-    known = _known(arguments, content_id(path), str(path))
+    known = _patiently(partial(_known, arguments, content_id(path), str(path)), report)
     if known:
         return known
     if arguments["slots"] > 1 and sighting.open_video(path, workspace).info.duration_s > 2 * settings.span_s:
@@ -138,7 +142,8 @@ def _run(
             return told, {}, where
         name = f"{session_part(_source_name(arguments))}-{content[:12]}"
         target = f"{settings.out.rstrip('/')}/{name}"
-        sizes = stores.send_folder(folder, target, _telling(report, "sending"), report.cancelled)
+        send = partial(stores.send_folder, folder, target, _telling(report, "sending"), report.cancelled)
+        sizes = _patiently(send, report)
     for clip in told["clips"]:
         clip["path"] = f"{stores.without_login(target)}/{Path(clip['path']).name}"
     return told, {"folder": name, "sizes": sizes}, where
@@ -206,7 +211,9 @@ def _local(arguments: dict[str, Any], report: Report, copies: list[Path]) -> Pat
     here = []
     for source in arguments["sources"]:
         if stores.is_url(source):
-            here.append(stores.fetch(source, _fetched(arguments), _telling(report, "fetching"), report.cancelled))
+            telling = _telling(report, "fetching")
+            fetch = partial(stores.fetch, source, _fetched(arguments), telling, report.cancelled)
+            here.append(_patiently(fetch, report))
             if arguments["settings"]["drop_fetched"]:
                 copies.append(here[-1])
         else:
@@ -215,6 +222,10 @@ def _local(arguments: dict[str, Any], report: Report, copies: list[Path]) -> Pat
         return here[0]
     telling = _telling(report, "joining chapters")
     return join_chapters(here, Path(arguments["home"]) / "joined", telling, report.cancelled)
+
+
+def _patiently(act: Callable[[], _Value], report: Report) -> _Value:
+    return stores.patiently(act, lambda: report.progress("waiting for the store", 0.0), report.cancelled)
 
 
 def _fetched(arguments: dict[str, Any]) -> Path:
@@ -229,7 +240,7 @@ def _dropping(
     copies: list[Path] = []
     try:
         told = step(arguments, report, copies)
-    except DatabaseAway:  # the step is begun again
+    except (DatabaseAway, stores.StoreAway):  # the step is begun again, by the engine or by the user
         raise
     except UserError:
         stores.drop_copies(copies)

@@ -36,9 +36,9 @@ class Remote:
 
 
 @contextmanager
-def ftp_server(folder: Path) -> Iterator[Remote]:
-    """Rider7 may do everything, everybody may read."""
-    folder.mkdir()
+def ftp_server(folder: Path, port: int = 0) -> Iterator[Remote]:
+    """Rider7 may do everything, everybody may read. 0 is a port that is free."""
+    folder.mkdir(exist_ok=True)
     sent: list[str] = []
     users = DummyAuthorizer()
     users.add_user("rider7", PASSWORD, str(folder), perm="elradfmwMT")
@@ -51,7 +51,7 @@ def ftp_server(folder: Path) -> Iterator[Remote]:
         def on_file_sent(self, file: str) -> None:
             sent.append(Path(file).name)
 
-    server = FTPServer(("127.0.0.1", 0), Handler)
+    server = FTPServer(("127.0.0.1", port), Handler)
     stop = threading.Event()
 
     def serve() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,26 @@ def test_an_upload_that_fails_fails_its_video_alone(looked_at: Path, home: Path,
     assert remote.shown(f"clips/{name}/") in message
     assert not [secret for secret in SECRETS if secret in message]
     assert not files_below(home / "sending")
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(looked_at: Path, home: Path, tmp_path: Path) -> None:
+    with ftp_server(tmp_path / "remote") as gone:
+        out = gone.url("clips")
+
+    class Starting(Told):
+        """Starts the server anew once somebody waits for it."""
+
+        def progress(self, step: str, fraction: float, frames_done: int | None = None) -> None:
+            super().progress(step, fraction, frames_done)
+            if step == "waiting for the store" and len(self.steps[step]) == 1:
+                again.enter_context(ftp_server(gone.folder, gone.port))
+
+    with ExitStack() as again:
+        told = start(arguments(home, looked_at / "monday" / "GOPR0001.MP4", out), report := Starting())
+        assert "waiting for the store" in report.steps
+        assert len(files_below(gone.folder)) == len(told["clips"]) + 1
+    with pytest.raises(Cancelled):
+        start(arguments(home, looked_at / "tuesday" / "GOPR0001.MP4", out), Told(stop_at="waiting for the store"))
 
 
 def test_a_stop_while_sending_leaves_nothing_half_written(

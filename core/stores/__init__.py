@@ -17,9 +17,12 @@ from core.stores.addresses import STORES, file_name, is_below, is_url, local_pat
 from core.stores.dropping import drop_copies, dropped_content, note_dropped
 from core.stores.fetching import copy_path, fetch
 from core.stores.listing import list_videos, sizes
+from core.stores.patience import patiently
 from core.stores.sending import check_writable, send, send_folder
+from core.stores.sentences import StoreAway
 
 __all__ = [
-    "STORES", "check_writable", "copy_path", "drop_copies", "dropped_content", "fetch", "file_name", "is_below",
-    "is_url", "list_videos", "local_path", "note_dropped", "send", "send_folder", "sizes", "without_login",
+    "STORES", "StoreAway", "check_writable", "copy_path", "drop_copies", "dropped_content", "fetch", "file_name",
+    "is_below", "is_url", "list_videos", "local_path", "note_dropped", "patiently", "send", "send_folder", "sizes",
+    "without_login",
 ]  # fmt: skip

@@ -5,11 +5,17 @@ from __future__ import annotations
 import errno
 import ftplib
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.errors import UserError
+
+
+class StoreAway(UserError):
+    """A store does not answer now; who can wait should ask again."""
+
 
 _ERRORS = (
     ("botocore.exceptions", "BotoCoreError"),
@@ -22,6 +28,7 @@ _ERRORS = (
     ("smbprotocol.exceptions", "SMBException"),
 )
 """What their packages raise that is no OSError."""
+_NO_WAY = (errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH, errno.EHOSTDOWN)
 
 
 def store_errors() -> tuple[type[Exception], ...]:
@@ -40,7 +47,7 @@ def in_a_sentence(shown: str, writing: bool = False) -> Iterator[None]:
     except FileNotFoundError as error:
         cause = error.__cause__  # of the web fsspec says it of whatever goes wrong
         if type(cause).__module__.startswith("aiohttp") and getattr(cause, "status", None) != 404:
-            raise UserError(f"{shown} cannot be {what}: check the address and the network.") from None
+            raise StoreAway(f"{shown} cannot be {what}: check the address and the network.") from None
         raise UserError(f"There is no {shown}: check the address.") from None
     except (NotADirectoryError, IsADirectoryError, FileExistsError):
         raise UserError(
@@ -58,9 +65,16 @@ def in_a_sentence(shown: str, writing: bool = False) -> Iterator[None]:
             raise UserError(f"There is no room for {shown}: free some space there.") from None
         # The system's words for the number, and not the error's own.
         reason = f" ({os.strerror(error.errno)})" if error.errno and error.errno > 0 else ""
-        raise UserError(f"{shown} cannot be reached{reason}: check the address and the network.") from None
+        kind = StoreAway if _is_network(error) else UserError
+        raise kind(f"{shown} cannot be reached{reason}: check the address and the network.") from None
+    except EOFError:  # of FTP: the server hung up
+        raise StoreAway(f"{shown} could not be {what}, because the server broke off: try again.") from None
     except store_errors():
         raise UserError(f"{shown} cannot be {what}: check the address, the network and the login.") from None
+
+
+def _is_network(error: OSError) -> bool:
+    return isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)) or error.errno in _NO_WAY
 
 
 def _ftp_sentence(shown: str, what: str, answer: str) -> str:
