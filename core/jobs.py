@@ -225,18 +225,24 @@ def cancel(workspace: Workspace, job_id: str) -> None:
     is kept.
 
     One that runs elsewhere, by a worker that is silent or gone, is stopped at once: its machine may never come back.
-    One that has ended, or that nobody knows, is left alone.
+    One that has ended, or that nobody knows, is left alone. One that adds what a browser sent begins all the same, and
+    ends soon: where the copies lie in the workspace nobody would find them.
     """
     now = datetime.now(UTC)
+    asked = select(_T.arguments).where(_T.id == job_id)
+    with workspace.database.transaction() as db:
+        uploads = bool((db.execute(asked).scalar_one_or_none() or {}).get("names"))
     alive = [one.id for one in workers(workspace) if one.alive]
     with workspace.database.transaction() as db:
-        stopped = update(job_table).where(_T.id == job_id, _T.state == "queued")
-        db.execute(stopped.values(state="cancelled", cancel=True, finished_at=now))
+        queued = update(job_table).where(_T.id == job_id, _T.state == "queued")
+        ended = {} if uploads else {"state": "cancelled", "finished_at": now}
+        db.execute(queued.values(cancel=True, **ended))
         running = update(job_table).where(_T.id == job_id, _T.state == "running")
         abandoned = running.where(~of_here(workspace), or_(_T.worker.is_(None), _T.worker.not_in(alive)))
         db.execute(abandoned.values(state="cancelled", cancel=True, rate=None, left_s=None, finished_at=now))
         db.execute(running.values(cancel=True))
-        ours = db.execute(running.where(of_here(workspace)).values(cancel=True)).rowcount
+        asked_to_stop = select(_T.id).where(_T.id == job_id, _T.cancel, _ACTIVE, of_here(workspace))
+        ours = db.execute(asked_to_stop).first() is not None
     if ours:
         ensure_worker(workspace)  # one that was killed cannot answer, the next one does
 

@@ -223,6 +223,23 @@ def test_a_queued_job_is_cancelled_at_once(workspace: Workspace) -> None:
     assert files(workspace) == 0
 
 
+@BOTH
+def test_what_a_browser_sent_becomes_sessions_even_if_its_job_is_cancelled_before_it_begins(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies lie in the workspace, under names that nobody knows: without a session they would stay for ever."""
+    begun: list[Workspace] = []
+    monkeypatch.setattr(jobs, "ensure_worker", begun.append)
+    plain = {"sources": ["/media/card"], "find": False, "names": {}}
+    sent = {**plain, "sources": ["/ws/footage/1.mp4"], "names": {"/ws/footage/1.mp4": "Sunday"}}
+    for arguments, state in ((plain, "cancelled"), (sent, "queued")):
+        job = jobs.submit(workspace, "add", arguments, start=False)
+        jobs.cancel(workspace, job.id)
+        after = jobs.job(workspace, job.id)
+        assert (after.state, after.cancel) == (state, True)
+    assert begun == [workspace]  # somebody ends it
+
+
 def test_a_running_job_is_cancelled_soon_and_what_it_finished_is_kept(workspace: Workspace) -> None:
     job = queued(workspace, count=400)
     start(workspace)
