@@ -28,7 +28,7 @@ test: $(FULL) chromium postgres ## lint, types and tests: what has to pass befor
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The studio is tried in a real browser. Playwright's own builds come from a host of their own; Debian's is in its index.
 chromium:

@@ -105,11 +105,6 @@ class Looked:
     ran: Ran
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, four at most: now and then each waits for a browser or another process."""
-    return min(4, len(os.sched_getaffinity(0)) + 1)
-
-
 @pytest.fixture(autouse=True)
 def _own_main() -> Iterator[None]:
     """Streamlit's AppTest puts the page in place of the main module; a process spawned later would begin with it."""
