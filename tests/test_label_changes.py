@@ -14,7 +14,6 @@ from core.intervals import Interval
 from core.label_changes import (
     LabelSave,
     change_words,
-    label_changes,
     label_saves,
     moment,
     news,
@@ -85,7 +84,7 @@ def test_without_its_video_frames_are_told(workspace: Workspace, park: str) -> N
     """It may lie on another machine; the history is there all the same."""
     workspace.save_labels(park, [OLLIE], "editor")
     workspace.save_labels(park, [Interval(30, 50, "ollie")], "editor")
-    assert [change_words(one, None) for one in label_changes(workspace, park)] == [
+    assert [change_words(one, None) for save in label_saves(workspace, park) for one in save.changes] == [
         "moved ollie, end frame 44 → frame 50",
         "added ollie frames 30–44",
     ]

@@ -23,7 +23,7 @@ from core.author import author
 from core.database import LAYOUT, Database, DatabaseAway
 from core.errors import UserError
 from core.intervals import Event, Interval
-from core.label_changes import label_changes
+from core.label_changes import label_saves
 from core.records import job_table, label_table, metadata, session_table, version_table, worker_table
 from core.reviews import Decision, decide, undo
 from core.settings import ClipSettings, EventSettings, PoseSettings, SessionSettings
@@ -516,7 +516,7 @@ def test_who_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_change_of_a_label_has_its_author_and_time(workspace: Workspace, session: str) -> None:
     workspace.save_labels(session, [Interval(100, 130), Interval(300, 340)], "cvat", "Ann")
     moved = workspace.save_labels(session, [Interval(100, 131), Interval(500, 510, "ollie")], "editor", "Bo")
-    told = label_changes(workspace, session)
+    told = [change for save in label_saves(workspace, session) for change in save.changes]
     assert [(one.revision, one.author, one.before, one.after) for one in told] == [
         (2, "Bo", Interval(100, 130), Interval(100, 131)),
         (2, "Bo", Interval(300, 340), None),
